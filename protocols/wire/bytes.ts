@@ -21,7 +21,8 @@ export const u64be = (value: number | bigint): Uint8Array => {
 }
 
 /** A list of fields inside hashes and signatures: for each, u32be(length) ‖ bytes. */
-export const fieldList = (fields: readonly Uint8Array[]): Uint8Array => concat(fields.flatMap((field) => [u32be(field.length), field]))
+export const fieldList = (fields: readonly Uint8Array[]): Uint8Array =>
+  concat(fields.flatMap((field) => [u32be(field.length), field]))
 
 /** Equality of public values; secrets are compared with `timingSafeEqual`. */
 export { equals } from 'uint8arrays/equals'

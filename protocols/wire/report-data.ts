@@ -19,7 +19,9 @@ const separator = new Uint8Array(1)
  * The 64 bytes that a quote signs: prefix (16) ‖ SHA-384(context ‖ 0x00 ‖ list of fields).
  * The one place that builds them; spec: protocols/README.md, "Report data".
  */
-export const reportData = (binding: Readonly<{ context: ReportDataContext | string; fields: readonly Uint8Array[] }>): Uint8Array => {
+export const reportData = (
+  binding: Readonly<{ context: ReportDataContext | string; fields: readonly Uint8Array[] }>,
+): Uint8Array => {
   const digest = createHash('sha384').update(utf8(binding.context)).update(separator).update(fieldList(binding.fields)).digest()
   return concat([prefix, digest], REPORT_DATA_BYTES)
 }
