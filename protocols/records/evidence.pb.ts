@@ -6,7 +6,7 @@ import type { Codec, DecodeOptions } from 'protons-runtime'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 export interface Evidence {
-  quote: Uint8Array<ArrayBuffer>
+  quote: Uint8Array
   collateral?: Collateral
   eventLog: Event[]
   binding?: Binding
@@ -157,7 +157,7 @@ export namespace Evidence {
 
   export interface EvidenceQuoteFieldEvent {
     field: '$.quote'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface EvidenceCollateralPckCrlIssuerChainFieldEvent {
@@ -167,12 +167,12 @@ export namespace Evidence {
 
   export interface EvidenceCollateralRootCaCrlFieldEvent {
     field: '$.collateral.rootCaCrl'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface EvidenceCollateralPckCrlFieldEvent {
     field: '$.collateral.pckCrl'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface EvidenceCollateralTcbInfoIssuerChainFieldEvent {
@@ -187,7 +187,7 @@ export namespace Evidence {
 
   export interface EvidenceCollateralTcbInfoSignatureFieldEvent {
     field: '$.collateral.tcbInfoSignature'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface EvidenceCollateralQeIdentityIssuerChainFieldEvent {
@@ -202,7 +202,7 @@ export namespace Evidence {
 
   export interface EvidenceCollateralQeIdentitySignatureFieldEvent {
     field: '$.collateral.qeIdentitySignature'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface EvidenceEventLogNameFieldEvent {
@@ -213,7 +213,7 @@ export namespace Evidence {
 
   export interface EvidenceEventLogPayloadFieldEvent {
     field: '$.eventLog[].payload'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
     index: number
   }
 
@@ -225,10 +225,10 @@ export namespace Evidence {
   export interface EvidenceBindingFieldsFieldEvent {
     field: '$.binding.fields[]'
     index: number
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
-  export function encode (obj: Partial<Evidence>): Uint8Array<ArrayBuffer> {
+  export function encode (obj: Partial<Evidence>): Uint8Array {
     return encodeMessage(obj, Evidence.codec())
   }
 
@@ -243,14 +243,14 @@ export namespace Evidence {
 
 export interface Collateral {
   pckCrlIssuerChain: string
-  rootCaCrl: Uint8Array<ArrayBuffer>
-  pckCrl: Uint8Array<ArrayBuffer>
+  rootCaCrl: Uint8Array
+  pckCrl: Uint8Array
   tcbInfoIssuerChain: string
   tcbInfo: string
-  tcbInfoSignature: Uint8Array<ArrayBuffer>
+  tcbInfoSignature: Uint8Array
   qeIdentityIssuerChain: string
   qeIdentity: string
-  qeIdentitySignature: Uint8Array<ArrayBuffer>
+  qeIdentitySignature: Uint8Array
 }
 
 export namespace Collateral {
@@ -463,12 +463,12 @@ export namespace Collateral {
 
   export interface CollateralRootCaCrlFieldEvent {
     field: '$.rootCaCrl'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface CollateralPckCrlFieldEvent {
     field: '$.pckCrl'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface CollateralTcbInfoIssuerChainFieldEvent {
@@ -483,7 +483,7 @@ export namespace Collateral {
 
   export interface CollateralTcbInfoSignatureFieldEvent {
     field: '$.tcbInfoSignature'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
   export interface CollateralQeIdentityIssuerChainFieldEvent {
@@ -498,10 +498,10 @@ export namespace Collateral {
 
   export interface CollateralQeIdentitySignatureFieldEvent {
     field: '$.qeIdentitySignature'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
-  export function encode (obj: Partial<Collateral>): Uint8Array<ArrayBuffer> {
+  export function encode (obj: Partial<Collateral>): Uint8Array {
     return encodeMessage(obj, Collateral.codec())
   }
 
@@ -516,7 +516,7 @@ export namespace Collateral {
 
 export interface Event {
   name: string
-  payload: Uint8Array<ArrayBuffer>
+  payload: Uint8Array
 }
 
 export namespace Event {
@@ -610,10 +610,10 @@ export namespace Event {
 
   export interface EventPayloadFieldEvent {
     field: '$.payload'
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
-  export function encode (obj: Partial<Event>): Uint8Array<ArrayBuffer> {
+  export function encode (obj: Partial<Event>): Uint8Array {
     return encodeMessage(obj, Event.codec())
   }
 
@@ -628,7 +628,7 @@ export namespace Event {
 
 export interface Binding {
   context: string
-  fields: Uint8Array<ArrayBuffer>[]
+  fields: Uint8Array[]
 }
 
 export namespace Binding {
@@ -741,10 +741,10 @@ export namespace Binding {
   export interface BindingFieldsFieldEvent {
     field: '$.fields[]'
     index: number
-    value: Uint8Array<ArrayBuffer>
+    value: Uint8Array
   }
 
-  export function encode (obj: Partial<Binding>): Uint8Array<ArrayBuffer> {
+  export function encode (obj: Partial<Binding>): Uint8Array {
     return encodeMessage(obj, Binding.codec())
   }
 
