@@ -14,7 +14,9 @@ try {
     })
     // Not type-checked inside: the generator knows neither exactOptionalPropertyTypes nor our uint8arraylist. Its exported types are.
     const header = `// Generated from ${basename(proto)} by npm run proto. Do not edit.\n// @ts-nocheck\n`
-    const generated = header + readFileSync(join(out, `${basename(proto, '.proto')}.ts`), 'utf8').replaceAll('Uint8Array<ArrayBuffer>', 'Uint8Array')
+    const generated =
+      header +
+      readFileSync(join(out, `${basename(proto, '.proto')}.ts`), 'utf8').replaceAll('Uint8Array<ArrayBuffer>', 'Uint8Array')
     const target = proto.replace(/\.proto$/, '.pb.ts')
     if (check) {
       const committed = readFileSync(target, 'utf8')

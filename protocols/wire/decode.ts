@@ -28,7 +28,11 @@ export type FieldShape = FieldRules &
 export type MessageShape = Readonly<Record<number, FieldShape & { name: string }>>
 
 /** Bytes of one exact length. */
-export const exactly = (length: number): { type: 'bytes'; min: number; max: number } => ({ type: 'bytes', min: length, max: length })
+export const exactly = (length: number): { type: 'bytes'; min: number; max: number } => ({
+  type: 'bytes',
+  min: length,
+  max: length,
+})
 
 const WIRE_VARINT = 0
 const WIRE_64 = 1
@@ -83,7 +87,8 @@ const scan = (cursor: Cursor, end: number, shape: MessageShape, path: string, de
     switch (wire) {
       case WIRE_VARINT: {
         const value = cursor.varint(end)
-        if (field?.type === 'uint' && value > (field.max ?? SAFE_MAX)) throw new MalformedError(`${path}.${field.name}: too large`)
+        if (field?.type === 'uint' && value > (field.max ?? SAFE_MAX))
+          throw new MalformedError(`${path}.${field.name}: too large`)
         break
       }
       case WIRE_64:
@@ -118,7 +123,9 @@ const checkLengthField = (cursor: Cursor, end: number, field: FieldShape, path: 
     case 'bytes':
     case 'text':
       if (length < field.min || length > field.max) {
-        throw new MalformedError(`${path}: ${length} bytes, expected ${field.min === field.max ? field.min : `${field.min} to ${field.max}`}`)
+        throw new MalformedError(
+          `${path}: ${length} bytes, expected ${field.min === field.max ? field.min : `${field.min} to ${field.max}`}`,
+        )
       }
       if (field.type === 'text') {
         try {
@@ -151,7 +158,12 @@ const checkPresence = (seen: ReadonlyMap<number, number>, shape: MessageShape, p
 }
 
 /** Decodes `bytes` after checking them against `shape`. Throws {@link MalformedError} and nothing else. */
-export const decodeStrict = <T>(name: string, codec: { decode(bytes: Uint8Array): T }, shape: MessageShape, bytes: Uint8Array): T => {
+export const decodeStrict = <T>(
+  name: string,
+  codec: { decode(bytes: Uint8Array): T },
+  shape: MessageShape,
+  bytes: Uint8Array,
+): T => {
   scan(new Cursor(bytes), bytes.length, shape, name, 0)
   try {
     return codec.decode(bytes)

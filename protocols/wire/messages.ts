@@ -1,6 +1,6 @@
-import { byteStream } from '@libp2p/utils'
 import type { Stream } from '@libp2p/interface'
-import { Uint8ArrayList } from 'uint8arraylist'
+import { byteStream } from '@libp2p/utils'
+import { concat } from './bytes.ts'
 import { MalformedError } from './decode.ts'
 
 /** What an exchange needs of time; `src/base`'s Clock is one. */
@@ -16,8 +16,6 @@ export interface Messages {
   /** The next message's bytes, without its prefix. More than `limitBytes`: {@link MalformedError}. */
   read(limitBytes: number): Promise<Uint8Array>
   write(bytes: Uint8Array): Promise<void>
-  /** Wipes whatever of the messages read so far still lies in receive buffers that this object made. */
-  wipe(): void
 }
 
 const MAX_PREFIX_BYTES = 4
@@ -38,7 +36,6 @@ export const messagesOf = (
   options: { maxBytes: number; stepTimeoutMs: number; timer: Timer; signal: AbortSignal },
 ): Messages => {
   const bytes = byteStream(stream, { maxBufferSize: options.maxBytes + MAX_PREFIX_BYTES })
-  const received: Uint8Array[] = []
 
   const step = async <T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     const deadline = options.timer.deadline(options.stepTimeoutMs, options.signal)
@@ -66,17 +63,11 @@ export const messagesOf = (
     read: (limitBytes) =>
       step(async (signal) => {
         const length = await readLength(signal)
-        if (length === 0 || length > limitBytes) throw new MalformedError(`message of ${length} bytes, at most ${limitBytes} here`)
-        const list = await bytes.read({ bytes: length, signal })
-        // One copy of our own; the stream's chunks are wiped, so that a secret in a message has one place.
-        const message = list.slice()
-        for (const chunk of list) if (chunk.buffer !== message.buffer) chunk.fill(0)
-        received.push(message)
-        return message
+        if (length === 0 || length > limitBytes)
+          throw new MalformedError(`message of ${length} bytes, at most ${limitBytes} here`)
+        // A copy: what the stream hands out may alias its receive buffer. Nothing secret is ever in a message unsealed.
+        return (await bytes.read({ bytes: length, signal })).slice()
       }),
-    write: (message) => step((signal) => bytes.write(new Uint8ArrayList(prefix(message.length), message), { signal })),
-    wipe() {
-      for (const message of received.splice(0)) message.fill(0)
-    },
+    write: (message) => step((signal) => bytes.write(concat([prefix(message.length), message]), { signal })),
   }
 }

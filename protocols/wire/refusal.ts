@@ -1,6 +1,6 @@
 import { REFUSAL_ADDRESS_BYTES_MAX, REFUSAL_ADDRESSES_MAX, RETRY_AFTER_MAX_MS } from './constants.ts'
 import { decodeStrict, MalformedError, type MessageShape } from './decode.ts'
-import { Refusal as RefusalMessage, RefusalCodeNumber } from './refusal.pb.ts'
+import { RefusalCodeNumber, Refusal as RefusalMessage } from './refusal.pb.ts'
 import { REFUSAL_CODES, type RefusalCode } from './refusal-codes.ts'
 
 export interface Refusal {
