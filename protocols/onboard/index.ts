@@ -1,0 +1,8 @@
+export type { AdoptedKeyring, ClusterPolicy, Joined } from './check-grant.ts'
+export * from './constants.ts'
+export { FalseOnboarderError, type FalseOnboarderFault, onboardBinding, type Parties, SelfRefusedError } from './exchange.ts'
+export type { JoinerRole, JoinerStep } from './joiner.ts'
+export type { EpochSecret } from './messages.ts'
+export { type OnboarderRole, type OnboarderStep, RefusedJoin } from './onboarder.ts'
+export { hpkeSealer, type Sealer, type SealingKey } from './sealer.ts'
+export { Onboard, type OnboardComponents, type OnboardInit, onboard } from './service.ts'

@@ -1,0 +1,197 @@
+import type { Stream } from '@libp2p/interface'
+import { decodeEvidence, type Evidence, type Expectation, type Refused } from '../records/index.ts'
+import {
+  EXCHANGE_TIMEOUT_MS,
+  equals,
+  MalformedError,
+  messagesOf,
+  NONCE_BYTES,
+  type Refusal,
+  type RefusalCode,
+  STEP_TIMEOUT_MS,
+  type Timer,
+} from '../wire/index.ts'
+import { DONE_LIMIT_BYTES, HELLO_LIMIT_BYTES, REQUEST_LIMIT_BYTES } from './constants.ts'
+import { challenge, joinerExpectation, joinId, onboardBinding, type Parties, transcriptHash } from './exchange.ts'
+import {
+  decodeDone,
+  decodeHello,
+  decodeRequest,
+  type EpochSecret,
+  encodeGrant,
+  encodeGrantPlaintext,
+  encodeRefusalMessage,
+} from './messages.ts'
+import type { Sealer } from './sealer.ts'
+
+/** What a member brings to an exchange. */
+export interface OnboarderRole {
+  readonly genesisHash: Uint8Array
+  /** Encoded GenesisBundle. */
+  readonly genesis: Uint8Array
+  /** Whether this node may issue right now; asked at the start and again at the moment of sealing. */
+  standing(): 'active' | 'lapsed' | 'not_member'
+  signAsCluster(context: 'onboard-challenge', bytes: Uint8Array): Uint8Array
+  /** Judges a joiner's evidence. An accepted one can be issued a credential; encoded. */
+  judge(evidence: Evidence, expected: Expectation): { accepted: true; issue(): Uint8Array } | Refused
+  /** Own credential and the evidence that it was issued for; both encoded. */
+  standingProof(): { credential: Uint8Array; evidence: Uint8Array }
+  withSecrets<T>(use: (entries: readonly EpochSecret[]) => T): T
+  /** The joiner said Done: it is a member from now on. */
+  admit(peerId: Uint8Array, credential: Uint8Array, evidence: Evidence): void
+  /** Told of each step as it is reached. */
+  onStep?(step: OnboarderStep, joinId: string): void
+}
+export type OnboarderStep = 'challenged' | 'judged' | 'sealed' | 'admitted'
+
+export interface OnboarderTools {
+  timer: Timer
+  random: { bytes(length: number): Uint8Array }
+  sealer: Sealer
+  stepTimeoutMs?: number | undefined
+  exchangeTimeoutMs?: number | undefined
+}
+
+/** Why an exchange ended without a new member; `detail` is for the local log only. */
+export class RefusedJoin extends Error {
+  override readonly name = 'RefusedJoin'
+  readonly code: RefusalCode
+  constructor(
+    readonly refusal: Refusal,
+    readonly reasons: readonly string[],
+    readonly joinId?: string,
+  ) {
+    super(reasons.join('; '))
+    this.code = refusal.code
+  }
+}
+
+/**
+ * The onboarder's side over one inbound stream. Resolves when the joiner is admitted; throws {@link RefusedJoin} after the
+ * refusal has been sent, or the stream's or deadline's error. Cheapest check first (specification, "Order of work").
+ */
+export const onboardOver = async (
+  stream: Stream,
+  peers: { joiner: Uint8Array; onboarder: Uint8Array; clusterId: Uint8Array },
+  role: OnboarderRole | undefined,
+  tools: OnboarderTools,
+  parent?: AbortSignal,
+): Promise<{ joinId: string }> => {
+  const exchange = tools.timer.deadline(tools.exchangeTimeoutMs ?? EXCHANGE_TIMEOUT_MS, parent)
+  const messages = messagesOf(stream, {
+    maxBytes: REQUEST_LIMIT_BYTES,
+    stepTimeoutMs: tools.stepTimeoutMs ?? STEP_TIMEOUT_MS,
+    timer: tools.timer,
+    signal: exchange.signal,
+  })
+  let id: string | undefined
+  try {
+    // 1. J→P Hello
+    const message1 = await messages.read(HELLO_LIMIT_BYTES)
+    const hello = decodeHello(message1)
+    if (!equals(hello.clusterId, peers.clusterId)) throw new RefusedJoin({ code: 'wrong_cluster' }, ['asks for another cluster'])
+    if (equals(peers.joiner, peers.onboarder)) throw new RefusedJoin({ code: 'malformed' }, ['joins itself'])
+    const member = demandStanding(role)
+    const parties: Parties = peers
+
+    // 2. P→J Challenge
+    const onboarderNonce = tools.random.bytes(NONCE_BYTES)
+    id = joinId(hello.joinerNonce, onboarderNonce)
+    const message2 = challenge(parties, hello, {
+      nonce: onboarderNonce,
+      genesisHash: member.genesisHash,
+      signAsCluster: member.signAsCluster,
+    })
+    await messages.write(message2)
+    member.onStep?.('challenged', id)
+
+    // 3. J→P Request
+    const message3 = await messages.read(REQUEST_LIMIT_BYTES)
+    const request = decodeRequest(message3)
+    const evidence = decodeEvidence(request.evidence)
+    const binding = onboardBinding(parties, hello.joinerNonce, onboarderNonce, request.kemPublicKey)
+    const verdict = member.judge(evidence, joinerExpectation(parties, binding))
+    if (!verdict.accepted) throw new RefusedJoin({ code: verdict.code }, verdict.reasons, id)
+    member.onStep?.('judged', id)
+
+    // 4. P→J Grant; P must be an active member at the moment of sealing
+    demandStanding(role)
+    const credential = verdict.issue()
+    const sealed = await seal(
+      tools.sealer,
+      member,
+      request.kemPublicKey,
+      credential,
+      transcriptHash(message1, message2, message3),
+    )
+    await messages.write(encodeGrant(sealed))
+    member.onStep?.('sealed', id)
+
+    // 5. J→P Done
+    decodeDone(await messages.read(DONE_LIMIT_BYTES))
+    member.admit(peers.joiner, credential, evidence)
+    member.onStep?.('admitted', id)
+    await stream.close({ signal: exchange.signal })
+    return { joinId: id }
+  } catch (error) {
+    const refused = asRefused(error, id)
+    if (refused !== undefined) {
+      await sayNo(stream, messages, refused.refusal, exchange.signal)
+      throw refused
+    }
+    stream.abort(error instanceof Error ? error : new Error('onboard failed'))
+    throw error
+  } finally {
+    exchange.clear()
+  }
+}
+
+/** Sends a refusal and ends the stream; a peer that does not take it is cut off. */
+export const sayNo = async (
+  stream: Stream,
+  messages: { write(bytes: Uint8Array): Promise<void> },
+  refusal: Refusal,
+  signal: AbortSignal,
+): Promise<void> => {
+  try {
+    await messages.write(encodeRefusalMessage(refusal))
+    await stream.close({ signal })
+  } catch (error) {
+    stream.abort(error instanceof Error ? error : new Error('refusal not taken'))
+  }
+}
+
+const demandStanding = (role: OnboarderRole | undefined): OnboarderRole => {
+  const standing = role?.standing() ?? 'not_member'
+  if (role === undefined || standing === 'not_member')
+    throw new RefusedJoin({ code: 'not_member' }, ['this node is no member yet'])
+  if (standing === 'lapsed') throw new RefusedJoin({ code: 'lapsed' }, ["this node's credential ran out"])
+  return role
+}
+
+const asRefused = (error: unknown, id: string | undefined): RefusedJoin | undefined => {
+  if (error instanceof RefusedJoin) return error
+  if (error instanceof MalformedError) return new RefusedJoin({ code: 'malformed' }, [error.message], id)
+  return undefined
+}
+
+const seal = async (sealer: Sealer, member: OnboarderRole, kemPublicKey: Uint8Array, credential: Uint8Array, aad: Uint8Array) => {
+  const proof = member.standingProof()
+  const plaintext = member.withSecrets((keyring) =>
+    encodeGrantPlaintext({
+      keyring: [...keyring],
+      credential,
+      genesis: member.genesis,
+      onboarderCredential: proof.credential,
+      onboarderEvidence: proof.evidence,
+    }),
+  )
+  try {
+    return await sealer.seal(kemPublicKey, plaintext, aad)
+  } catch {
+    // The only input of the sealer that comes from outside is the key.
+    throw new MalformedError('Request.kem_public_key: not a key that anything can be sealed to')
+  } finally {
+    plaintext.fill(0)
+  }
+}

@@ -1,0 +1,159 @@
+import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { MESSAGE_LIMIT_BYTES, messagesOf, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
+import type { AdoptedKeyring, ClusterPolicy, Joined } from './check-grant.ts'
+import { BUSY_RETRY_AFTER_MS, MAX_OPEN_EXCHANGES, MAX_STREAMS_PER_CONNECTION, ONBOARD_PROTOCOL } from './constants.ts'
+import { type JoinerRole, joinOver } from './joiner.ts'
+import { type OnboarderRole, onboardOver, RefusedJoin, sayNo } from './onboarder.ts'
+import { hpkeSealer, type Sealer } from './sealer.ts'
+
+export interface OnboardInit {
+  /** 32 bytes. */
+  clusterId: Uint8Array
+  timer: Timer
+  random: { bytes(length: number): Uint8Array }
+  /** @default HPKE with X-Wing */
+  sealer?: Sealer
+  /** Told how each inbound exchange ended; `error` is undefined when the joiner was admitted. For logs and counts. */
+  onOutcome?(joiner: PeerId, outcome: { joinId?: string; error?: unknown }): void
+  /**
+   * Exchanges open at once, over all connections.
+   * @default 256
+   */
+  maxOpenExchanges?: number
+  /**
+   * For one message sent or received, in milliseconds.
+   * @default 10000
+   */
+  stepTimeoutMs?: number
+  /**
+   * For one exchange, in milliseconds.
+   * @default 30000
+   */
+  exchangeTimeoutMs?: number
+}
+
+/** Only what is used of libp2p. */
+export interface OnboardComponents {
+  peerId: PeerId
+  registrar: {
+    handle(
+      protocol: string,
+      handler: (stream: Stream, connection: Connection) => void | Promise<void>,
+      options: { maxInboundStreams: number; maxOutboundStreams: number },
+    ): Promise<void>
+    unhandle(protocol: string): Promise<void>
+  }
+  connectionManager: {
+    openConnection(peer: PeerId | Multiaddr | Multiaddr[], options?: AbortOptions): Promise<Connection>
+  }
+}
+
+/** Both sides of /dstack/onboard/1.0.0. */
+export class Onboard implements Startable {
+  readonly #components: OnboardComponents
+  readonly #init: OnboardInit
+  readonly #sealer: Sealer
+  readonly #stopping = new AbortController()
+  #role: OnboarderRole | undefined
+  #open = 0
+
+  constructor(components: OnboardComponents, init: OnboardInit) {
+    this.#components = components
+    this.#init = init
+    this.#sealer = init.sealer ?? hpkeSealer(init.random)
+  }
+
+  async start(): Promise<void> {
+    await this.#components.registrar.handle(ONBOARD_PROTOCOL, (stream, connection) => this.#serve(stream, connection), {
+      maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
+      maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the node is stopping'))
+    await this.#components.registrar.unhandle(ONBOARD_PROTOCOL)
+  }
+
+  /** From now on joiners are served in this role; before, they are refused with `not_member`. */
+  serveAs(role: OnboarderRole): void {
+    this.#role = role
+  }
+
+  /**
+   * Joins the cluster through whoever answers at `address`. Throws RefusalError, FalseOnboarderError, SelfRefusedError,
+   * MalformedError, or what dialing throws.
+   */
+  async join<K extends AdoptedKeyring, P extends ClusterPolicy>(
+    address: Multiaddr,
+    role: JoinerRole<K, P>,
+    options: { signal?: AbortSignal; onDialed?(peer: PeerId): void } = {},
+  ): Promise<Joined<K, P>> {
+    const signal = options.signal ?? this.#stopping.signal
+    const connection = await this.#components.connectionManager.openConnection(address, { signal })
+    options.onDialed?.(connection.remotePeer)
+    const stream = await connection.newStream(ONBOARD_PROTOCOL, { signal })
+    return joinOver(
+      stream,
+      {
+        clusterId: this.#init.clusterId,
+        joiner: this.#components.peerId.toMultihash().bytes,
+        onboarder: connection.remotePeer.toMultihash().bytes,
+      },
+      role,
+      this.#tools(),
+      signal,
+    )
+  }
+
+  async #serve(stream: Stream, connection: Connection): Promise<void> {
+    if (this.#open >= (this.#init.maxOpenExchanges ?? MAX_OPEN_EXCHANGES)) return this.#shed(stream, connection)
+    this.#open++
+    try {
+      const { joinId } = await onboardOver(
+        stream,
+        {
+          clusterId: this.#init.clusterId,
+          joiner: connection.remotePeer.toMultihash().bytes,
+          onboarder: this.#components.peerId.toMultihash().bytes,
+        },
+        this.#role,
+        this.#tools(),
+        this.#stopping.signal,
+      )
+      this.#init.onOutcome?.(connection.remotePeer, { joinId })
+    } catch (error) {
+      this.#init.onOutcome?.(connection.remotePeer, {
+        error,
+        ...(error instanceof RefusedJoin && error.joinId !== undefined && { joinId: error.joinId }),
+      })
+    } finally {
+      this.#open--
+    }
+  }
+
+  async #shed(stream: Stream, connection: Connection): Promise<void> {
+    const { timer, stepTimeoutMs = STEP_TIMEOUT_MS } = this.#init
+    const deadline = timer.deadline(stepTimeoutMs, this.#stopping.signal)
+    const refusal = { code: 'busy' as const, retryAfterMs: BUSY_RETRY_AFTER_MS }
+    try {
+      const messages = messagesOf(stream, { maxBytes: MESSAGE_LIMIT_BYTES, stepTimeoutMs, timer, signal: deadline.signal })
+      await sayNo(stream, messages, refusal, deadline.signal)
+    } finally {
+      deadline.clear()
+    }
+    this.#init.onOutcome?.(connection.remotePeer, { error: new RefusedJoin(refusal, ['too many exchanges are open']) })
+  }
+
+  #tools() {
+    const { timer, random, stepTimeoutMs, exchangeTimeoutMs } = this.#init
+    return { timer, random, sealer: this.#sealer, stepTimeoutMs, exchangeTimeoutMs }
+  }
+}
+
+/** js-libp2p service factory. */
+export const onboard =
+  (init: OnboardInit) =>
+  (components: OnboardComponents): Onboard =>
+    new Onboard(components, init)

@@ -1,0 +1,6 @@
+export * from './constants.ts'
+export * from './credential.ts'
+export * from './evidence.ts'
+export * from './genesis.ts'
+export * from './judge.ts'
+export * from './member.ts'
