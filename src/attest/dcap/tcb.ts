@@ -16,8 +16,11 @@ export const LEVEL_STATUSES = [
 ] as const
 export type LevelStatus = (typeof LEVEL_STATUSES)[number]
 
-/** Statuses that the QE identity can have; a TDX module's level may say anything and is judged when it is chosen. */
-const QE_STATUSES = ['UpToDate', 'OutOfDate', 'OutOfDateConfigurationNeeded', 'Revoked'] as const
+/**
+ * Statuses that Intel's library knows in a QE identity: any other makes the document badly formed. A TDX module's level may
+ * say anything, and is judged when it is chosen.
+ */
+const QE_STATUSES = ['UpToDate', 'ConfigurationNeeded', 'OutOfDate', 'OutOfDateConfigurationNeeded', 'Revoked'] as const
 export type QeStatus = (typeof QE_STATUSES)[number]
 
 /** What all levels have. */
