@@ -52,11 +52,11 @@ export const measureProgram = async (folder = programFolder, extension = codeExt
     if (files.length === 0 || files.length > FILES_MAX) throw new RangeError(`${files.length} program files`)
     const hash = createHash('sha384')
     let bytes = 0
-    for (const file of files) {
-      const content = await readFile(join(folder, file))
+    const contents = await Promise.all(files.map((file) => readFile(join(folder, file))))
+    for (const [index, content] of contents.entries()) {
       bytes += content.length
       if (bytes > BYTES_MAX) throw new RangeError(`more than ${BYTES_MAX} bytes of program files`)
-      const name = utf8(file)
+      const name = utf8(files[index]!)
       hash.update(u32be(name.length)).update(name).update(u32be(content.length)).update(content)
     }
     return {
