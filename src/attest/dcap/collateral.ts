@@ -1,6 +1,15 @@
 import { Buffer } from 'node:buffer'
-import { createHash, type KeyObject, verify } from 'node:crypto'
-import { type Certificate, checkSignature, KEY_USAGE, pemOf, readCertificate, readCrl, readPemChain } from './certificates.ts'
+import { createHash, type KeyObject } from 'node:crypto'
+import {
+  type Certificate,
+  checkSignature,
+  KEY_USAGE,
+  pemOf,
+  readCertificate,
+  readCrl,
+  readPemChain,
+  verifyRaw,
+} from './certificates.ts'
 import { type Pck, PckReader } from './pck.ts'
 import { check, DcapError, type DcapReason } from './reasons.ts'
 import { type QeIdentity, readQeIdentity, readTcbInfo, type TcbInfo } from './tcb.ts'
@@ -55,7 +64,6 @@ export interface PreparedCollateral {
 
 /** Intel's TCB info has 3 to 20 KB. */
 const JSON_LIMIT_CHARS = 256 * 1024
-const SIGNATURE_BYTES = 64
 
 const ROOT_NAME = 'Intel SGX Root CA'
 const CA_NAMES: readonly string[] = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']
@@ -183,10 +191,7 @@ const readCrlOf = (der: Uint8Array, issuer: Certificate) => {
 
 /** The text is parsed only once its signature holds. */
 const checkSignedText = (text: string, signature: Uint8Array, signer: Certificate, reason: DcapReason): void => {
-  const holds =
-    signature.length === SIGNATURE_BYTES &&
-    verify('sha256', Buffer.from(text), { key: signer.publicKey, dsaEncoding: 'ieee-p1363' }, signature)
-  check(holds, reason, `not signed by "${signer.commonName}"`)
+  check(verifyRaw(signer.publicKey, Buffer.from(text), signature), reason, `not signed by "${signer.commonName}"`)
 }
 
 const checkWindows = (windows: readonly Window[], nowMs: number): { notBeforeMs: number; expiresMs: number } => {

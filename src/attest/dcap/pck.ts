@@ -44,7 +44,7 @@ type Place = readonly [start: number, end: number]
 
 /** Where a certificate's values are. All other bytes are the same in every certificate of the same shape. */
 interface Layout {
-  /** In the order of the encoding: serial, notBefore, notAfter, key, key id, PPID, 16 SVNs, PCESVN, CPUSVN, PCE id, FMSPC, signature. */
+  /** In the order of the encoding: serial, notBefore, notAfter, key, key id, PPID, 16 SVNs, PCESVN, CPUSVN, PCE id, FMSPC, platform instance id (of a Platform CA), signature. */
   readonly places: readonly Place[]
   readonly timeTags: readonly [number, number]
 }
@@ -94,7 +94,6 @@ const sgxPlaces = (value: DerNode): Place[] => {
   )
   const type = top.get(arcs(5))!
   if (type.tag !== TAG.enumerated || type.content.length !== 1 || type.content[0]! > 2) throw new Error('SGX type')
-  if (count === 7) place(top.get(arcs(6)), TAG.octetString, from, 16)
   return [
     place(top.get(arcs(1)), TAG.octetString, from, 16),
     ...range(TCB_COMPONENTS).map((arc) => place(tcb.get(arcs(2, arc)), TAG.integer, from)),
@@ -102,6 +101,7 @@ const sgxPlaces = (value: DerNode): Place[] => {
     place(tcb.get(arcs(2, TCB_CPU_SVN)), TAG.octetString, from, 16),
     place(top.get(arcs(3)), TAG.octetString, from, 2),
     place(top.get(arcs(4)), TAG.octetString, from, 6),
+    ...(count === 7 ? [place(top.get(arcs(6)), TAG.octetString, from, 16)] : []),
   ]
 }
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { hash, type KeyObject, verify } from 'node:crypto'
-import { checkSignature, p256Key, readPemChain } from './certificates.ts'
+import { hash, type KeyObject } from 'node:crypto'
+import { checkSignature, p256Key, readPemChain, verifyRaw } from './certificates.ts'
 import type { PreparedCollateral } from './collateral.ts'
 import type { Pck } from './pck.ts'
 import { parseQuote, type QeReport, type Quote, type TdBody } from './quote.ts'
@@ -48,9 +48,6 @@ export interface DcapRefusal {
 }
 
 // --- Who signed -------------------------------------------------------------------------------------------------
-
-const verifyRaw = (key: KeyObject, message: Uint8Array, signature: Uint8Array): boolean =>
-  verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature)
 
 /** The PCK certificate of a chain that ends, byte for byte, in the CA and the root of the collateral. */
 const pckPem = (chain: Uint8Array, prepared: PreparedCollateral): string => {
