@@ -1,0 +1,124 @@
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import {
+  type Collateral,
+  DcapError,
+  parseQuote,
+  prepareCollateral,
+  type Quote,
+  type VerifiedQuote,
+  verifyQuote,
+} from '../../../src/attest/dcap/index.ts'
+import {
+  type Authority,
+  type CertificateFields,
+  createEmulatedPki,
+  type EmulatedPlatform,
+  emulatedQeIdentity,
+  emulatedTcbInfo,
+  issueCertificate,
+  type QeIdentity,
+  type TcbInfo,
+} from '../../../src/attest/emulator/index.ts'
+
+export const NOW_MS = Date.parse('2025-11-01T12:00:00Z')
+export const DAY_MS = 86_400_000
+export const pki = createEmulatedPki({ nowMs: NOW_MS })
+export const platform = pki.platform()
+export const collateral = pki.collateral(NOW_MS)
+
+const dates = { issuedMs: NOW_MS - 3_600_000, expiresMs: NOW_MS + 30 * DAY_MS }
+export const tcbInfo = (): TcbInfo => emulatedTcbInfo(dates)
+export const qeIdentity = (): QeIdentity => emulatedQeIdentity(dates)
+
+/** The status, or the reason of the refusal. Anything thrown that is not a refusal is a failure of the test. */
+export const judge = (
+  quote: Uint8Array,
+  given: Collateral = collateral,
+  { root = pki.rootDer, nowMs = NOW_MS }: { root?: Uint8Array; nowMs?: number } = {},
+): string => {
+  try {
+    const result = verifyQuote(quote, prepareCollateral(given, root, nowMs), nowMs)
+    return result.ok ? result.status : result.reason
+  } catch (error) {
+    if (error instanceof DcapError) return error.reason
+    throw error
+  }
+}
+
+export const accepted = (quote: Uint8Array, given: Collateral = collateral): VerifiedQuote => {
+  const result = verifyQuote(quote, prepareCollateral(given, pki.rootDer, NOW_MS), NOW_MS)
+  if (!result.ok) throw new Error(`refused: ${result.reason}: ${result.detail}`)
+  return result
+}
+
+/** Collateral whose TCB info or QE identity says something else, soundly signed. */
+export const withTcbInfo = (change: (document: TcbInfo) => unknown): Collateral => {
+  const document = tcbInfo()
+  return pki.collateral(NOW_MS, { tcbInfo: (change(document) as object | string | undefined) ?? document })
+}
+export const withQeIdentity = (change: (document: QeIdentity) => unknown): Collateral => {
+  const document = qeIdentity()
+  return pki.collateral(NOW_MS, { qeIdentity: (change(document) as object | string | undefined) ?? document })
+}
+
+/** A key pair with a certificate by the root, or as `fields` say. */
+export const authority = (subject: string, fields: Partial<CertificateFields> = {}): Authority => {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const certificate = issueCertificate({
+    issuer: pki.root,
+    subject,
+    publicKey: keys.publicKey,
+    serial: randomBytes(20),
+    notBeforeMs: NOW_MS - 300 * DAY_MS,
+    notAfterMs: NOW_MS + 300 * DAY_MS,
+    ...fields,
+  })
+  return { name: subject, ...keys, certificate }
+}
+
+const u32 = (value: number): Buffer => {
+  const out = Buffer.alloc(4)
+  out.writeUInt32LE(value)
+  return out
+}
+
+/** Puts a quote together from parts, some of them other ones, signing nothing. */
+export const assemble = (quote: Quote, parts: Partial<Record<'signed' | 'signature' | 'certification', Uint8Array>>): Buffer => {
+  const { signed, signature, certification } = { ...quote, ...parts }
+  return Buffer.concat([signed, u32(signature.length + certification.length), signature, certification])
+}
+
+/** A real quoting enclave's second quote: the same certification, another body, signed by the attestation key. */
+export const resign = (machine: EmulatedPlatform, quote: Uint8Array, change: (signed: Buffer) => void): Buffer => {
+  const parsed = parseQuote(quote)
+  const signed = Buffer.from(parsed.signed)
+  change(signed)
+  const signature = sign('sha256', signed, { key: machine.attestation.privateKey, dsaEncoding: 'ieee-p1363' })
+  return assemble(parsed, { signed, signature })
+}
+
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+
+/** The other signature that holds where r ‖ s does. */
+export const otherSignature = (signature: Uint8Array): Buffer => {
+  const s = BigInt(`0x${Buffer.from(signature.subarray(32)).toString('hex')}`)
+  return Buffer.concat([signature.subarray(0, 32), Buffer.from((P256_ORDER - s).toString(16).padStart(64, '0'), 'hex')])
+}
+
+export const flipped = (bytes: Uint8Array, at: number, bit = 0): Uint8Array => {
+  const copy = Uint8Array.from(bytes)
+  copy[at] = copy[at]! ^ (1 << bit)
+  return copy
+}
+
+/** Numbers in [0, 1) from a seed (mulberry32). */
+export const seeded = (seed: number): (() => number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = state
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
