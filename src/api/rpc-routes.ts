@@ -182,6 +182,15 @@ const clusterResponse = {
   lapsed: { type: 'bool', number: 10 },
 } as const satisfies Message
 
+const domainArgs = {
+  domains: { type: 'string', number: 1, repeated: true, about: 'The first names the key' },
+  epoch: { type: 'uint64', number: 2 },
+} as const satisfies Message
+const domainResponse = {
+  key: { type: 'string', number: 1, about: 'PKCS#8 PEM, the same on every member' },
+  certificate_request: { type: 'string', number: 2, about: 'PKCS#10 PEM' },
+} as const satisfies Message
+
 const getQuote = async ({ host, signal }: RouteContext, reportData: Uint8Array) => {
   const quoted = await host.quoter.quoteForApp(reportData, signal)
   const { vmConfig } = await host.info()
@@ -602,6 +611,21 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
         members: facts.members,
         lapsed: facts.lapsed,
       }
+    },
+  }),
+  rpc({
+    name: 'domain',
+    surface: 'mesh',
+    paths: v1('domain'),
+    request: domainArgs,
+    response: domainResponse,
+    about:
+      "TLS that no single machine's end stops: the app's key for a domain, and a request with which an authority certifies it",
+    needsMember: true,
+    slow: true,
+    handle: async ({ domains, epoch }, { host }) => {
+      const { key, request } = await host.certificates.forDomain(domains, epoch)
+      return { key, certificate_request: request }
     },
   }),
 ]

@@ -181,14 +181,9 @@ export class Keyring {
     }))
   }
 
-  /** Lends the CA root's P-256 scalar, for signing an app CA's certificate; wiped when the promise of `use` settles. */
-  async withCaRoot<T>(use: (scalar: Uint8Array) => Promise<T>, epoch = 0): Promise<T> {
-    const scalar = caRootOf(this.#epoch(epoch).secret)
-    try {
-      return await use(scalar)
-    } finally {
-      scalar.fill(0)
-    }
+  /** Lends the CA root's P-256 scalar, for signing CA certificates; wiped when `use` returns. */
+  withCaRoot<T>(use: (scalar: Uint8Array) => T): T {
+    return once(caRootOf(this.#epoch(0).secret), use)
   }
 
   /** Wipes every secret, the apps' too. Afterwards everything but the public fields throws. */

@@ -1,4 +1,4 @@
-import { createECDH, createHash, createPrivateKey, type KeyObject } from 'node:crypto'
+import { createECDH, createHash, createPrivateKey, ECDH, type KeyObject } from 'node:crypto'
 import { concat } from '../../protocols/wire/bytes.ts'
 import { dstackP256 } from './derive.ts'
 
@@ -17,6 +17,10 @@ export const p256PublicKey = (scalar: Uint8Array, form: 'compressed' | 'uncompre
 
 /** SubjectPublicKeyInfo DER of a P-256 scalar. */
 export const p256Spki = (scalar: Uint8Array): Uint8Array => concat([SPKI_HEAD, p256PublicKey(scalar, 'uncompressed')])
+
+/** SubjectPublicKeyInfo DER of a SEC1 point, compressed or not. Throws on what is no point. */
+export const p256PointSpki = (point: Uint8Array): Uint8Array =>
+  concat([SPKI_HEAD, ECDH.convertKey(point, 'prime256v1', undefined, undefined, 'uncompressed') as Buffer])
 
 /** PKCS#8 DER (138 bytes) of a P-256 scalar. The caller wipes it. */
 export const p256Pkcs8 = (scalar: Uint8Array): Uint8Array =>

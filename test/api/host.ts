@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import type { ApiHost, AppFacts, AppQuote, Membership } from '../../src/api/host.ts'
 import { type ApiLimits, type AppServer, createAppServer } from '../../src/api/server.ts'
 import { appReportData } from '../../src/attest/wall.ts'
-import { silentLog, systemClock } from '../../src/base/index.ts'
+import { silentLog, systemClock, systemRandom } from '../../src/base/index.ts'
+import { AppCertificates } from '../../src/keys/app-certificates.ts'
 import { appDataOf } from '../../src/keys/app-keys.ts'
 import { Keyring } from '../../src/keys/keyring.ts'
 import { verifySignature } from '../../src/keys/verify.ts'
@@ -82,8 +83,8 @@ export class TestHost implements ApiHost {
     events: FACTS.events,
   })
 
-  certificates: ApiHost['certificates'] = {
-    issue: async () => ({ key: 'no certificates in this test', chain: [] }),
+  get certificates(): AppCertificates {
+    return new AppCertificates(this.keyring, this.appId, { clock: this.clock, random: systemRandom })
   }
 
   cluster = () => ({
