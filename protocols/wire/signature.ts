@@ -3,7 +3,7 @@ import { concat, utf8 } from './bytes.ts'
 import { CLUSTER_SIGNATURE_DOMAIN, ED25519_SIGNATURE_BYTES, PEER_SIGNATURE_DOMAIN } from './constants.ts'
 
 /** What the cluster key signs, one context for each use (protocols/README.md, "Signatures"). */
-export type ClusterSignatureContext = 'genesis' | 'credential' | 'onboard-challenge'
+export type ClusterSignatureContext = 'genesis' | 'credential' | 'onboard-challenge' | 'file-anchor'
 /** What a peer key signs. */
 export type PeerSignatureContext = 'credential' | 'challenge-answer'
 

@@ -1,0 +1,62 @@
+import { Command, CommanderError, Option } from 'commander'
+import { apiCommand } from './api.ts'
+import { keyCommand } from './key.ts'
+import { exitCodeOf, printError } from './output.ts'
+import { quoteCommand } from './quote.ts'
+import { statusCommand } from './status.ts'
+import { upCommand } from './up.ts'
+
+const COMMANDS = [upCommand, statusCommand, keyCommand, quoteCommand, apiCommand]
+
+const addCommonOptions = (command: Command): void => {
+  if (command.commands.length > 0) return command.commands.forEach(addCommonOptions)
+  command.addOption(new Option('--json', 'answer in JSON'))
+  command.addOption(new Option('--verbose', 'show where an error came from'))
+}
+
+const program = (): Command => {
+  const root = new Command('dstack-mesh')
+    .description('A peer-to-peer mesh of confidential VMs that share one secret and serve keys to their apps.')
+    .version('0.1.0')
+    .showHelpAfterError('(see --help)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npx dstack-mesh up --new                                   make a cluster on TDX hardware
+  npx dstack-mesh up --cluster G… --peer /ip4/…/tcp/4001     join it
+  npx dstack-mesh status                                     what the node of this machine does
+  npx dstack-mesh key my/path                                the key that its app gets
+
+Exit codes: 0 done, 1 failed, 2 wrong use.`,
+    )
+  for (const make of COMMANDS) root.addCommand(make())
+  root.commands.forEach(addCommonOptions)
+  root.exitOverride()
+  const override = (command: Command): void => {
+    command.exitOverride()
+    command.commands.forEach(override)
+  }
+  override(root)
+  return root
+}
+
+/** Runs one command and sets the exit code. */
+export const main = async (argv: readonly string[]): Promise<void> => {
+  // A reader that is gone (`| head`) ends us; it is no failure of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  try {
+    await program().parseAsync([...argv])
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version end this way too, with 0.
+      process.exitCode = error.exitCode === 0 ? 0 : 2
+      return
+    }
+    printError(error, { json: argv.includes('--json'), verbose: argv.includes('--verbose') })
+    process.exitCode = exitCodeOf(error)
+  }
+}

@@ -1,0 +1,55 @@
+import { styleText } from 'node:util'
+import { MeshError, messageOf, UsageError } from '../base/index.ts'
+
+/** What every command takes. */
+export interface CommonOptions {
+  json?: boolean
+  verbose?: boolean
+}
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Styled on a terminal, plain anywhere else (and under NO_COLOR). */
+export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
+  styleText(style, text, { stream, validateStream: true })
+
+export const printLine = (text = ''): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+export const printJson = (value: unknown): void => printLine(JSON.stringify(value))
+
+// Controls, surrogates and invisible format marks (direction of text among them), but for tab and newline: what a peer or a
+// file sends must not move the cursor.
+const UNSAFE = /[^\P{C}\t\n]/gu
+
+/** Text from outside, safe to show on a terminal. */
+export const safe = (text: string): string =>
+  text.replace(UNSAFE, (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`)
+
+/** A table whose columns are as wide as their widest cell. */
+export const table = (rows: readonly (readonly string[])[]): string => {
+  const widths: number[] = []
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ')).join('\n')
+}
+
+/** 0 done, 1 failed, 2 wrong use. */
+export const exitCodeOf = (error: unknown): number => (error instanceof UsageError ? 2 : 1)
+
+/** Without a stack trace, unless asked. With `--json` one object on standard output. */
+export const printError = (error: unknown, { json, verbose }: CommonOptions): void => {
+  const next = error instanceof MeshError ? error.next : undefined
+  if (json) {
+    printJson({
+      error: messageOf(error),
+      code: error instanceof MeshError ? error.code : 'failed',
+      ...(next !== undefined && { next }),
+    })
+    return
+  }
+  const lines = [`${paint('red', 'error:', process.stderr)} ${safe(messageOf(error))}`]
+  if (next !== undefined) lines.push(`${paint('bold', 'next:', process.stderr)}  ${safe(next)}`)
+  if (verbose && error instanceof Error && error.stack !== undefined) lines.push(paint('dim', error.stack, process.stderr))
+  process.stderr.write(`${lines.join('\n')}\n`)
+}

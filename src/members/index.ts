@@ -1,0 +1,1 @@
+export { type Member, MemberTable } from './table.ts'

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import type { PeerId } from '@libp2p/interface'
+import { formatClusterId, peerPublicKey } from '../../protocols/wire/index.ts'
+import type { WitnessLevel } from '../anchor/index.ts'
+import { type ApiHost, createAppServer, type QuotedEvent, type SocketPlace, type UnixSocket } from '../api/index.ts'
+import { type AppIdentity, type Attester, appReportData, eventDigest } from '../attest/index.ts'
+import { type Clock, type Log, messageOf, type Random, UsageError } from '../base/index.ts'
+import { AppCertificates, appDataOf, verifySignature } from '../keys/index.ts'
+import type { Membership } from './membership.ts'
+
+/** An app as its operator configures it. */
+export interface AppConfig {
+  readonly name: string
+  readonly socket: SocketPlace
+  /** Path of its compose file; without one the app's id is that of the empty file. */
+  readonly compose?: string
+  /** 20 bytes; another id than the compose file's hash, where the cluster's policy lists it. */
+  readonly appId?: Uint8Array
+}
+
+/** An app of this node: who it is, and where it reaches us. */
+export interface App {
+  readonly name: string
+  readonly identity: AppIdentity
+  readonly place: SocketPlace
+  /** The compose file, to the byte. */
+  readonly compose: string
+}
+
+/** Opens what an app may ask; part of a node that implementors can replace. */
+export type AppRoutes = (host: ApiHost, place: SocketPlace) => Promise<UnixSocket>
+
+const COMPOSE_LIMIT_BYTES = 1024 * 1024
+const APP_ID_BYTES = 20
+/** dstack's type of RTMR3's run time events. */
+const EVENT_TYPE = 0x0800_0001
+const MEMBERSHIP_RETRY_MS = 5_000
+export const VERSION = '0.1.0'
+
+const sha256 = (...parts: (Uint8Array | string)[]): Uint8Array => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return Uint8Array.from(hash.digest())
+}
+
+/** Reads the compose files and gives each app its identity; instance ids are new with every start. */
+export const readApps = async (configs: readonly AppConfig[], random: Random): Promise<App[]> => {
+  const apps: App[] = []
+  for (const { name, socket, compose, appId } of configs) {
+    const content = compose === undefined ? '' : await readCompose(compose)
+    const composeHash = sha256(content)
+    const identity = { appId: appId ?? composeHash.slice(0, APP_ID_BYTES), composeHash, instanceId: random.bytes(APP_ID_BYTES) }
+    const twin = apps.find((other) => Buffer.compare(other.identity.appId, identity.appId) === 0)
+    if (twin !== undefined) {
+      throw new UsageError('app_twice', `the apps ${twin.name} and ${name} have the same compose file, and so the same id`, {
+        next: 'one app has one socket: leave one of them out',
+      })
+    }
+    apps.push({ name, identity, place: socket, compose: content })
+  }
+  if (apps.length === 0)
+    throw new UsageError('no_apps', 'no app is configured', { next: 'give --socket, or apps in the configuration' })
+  return apps
+}
+
+const readCompose = async (path: string): Promise<string> => {
+  try {
+    if ((await stat(path)).size > COMPOSE_LIMIT_BYTES) throw new Error(`larger than ${COMPOSE_LIMIT_BYTES} bytes`)
+    // Fatal: the app's id is the hash of the bytes, so nothing may be replaced on the way.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(path))
+  } catch (cause) {
+    throw new UsageError('compose_unreadable', `cannot read the compose file ${path}: ${messageOf(cause)}`, {
+      next: 'check --compose',
+      cause,
+    })
+  }
+}
+
+export interface AppContext {
+  membership: Membership
+  attester: Attester
+  clock: Clock
+  random: Random
+  log: Log
+  witness: WitnessLevel
+  peerId: PeerId
+  members(): number
+  routes: AppRoutes | undefined
+}
+
+/** Opens an app's socket. The app's routes get only what follows here: never the root secret, never an unwalled quote. */
+export const openApp = async (app: App, context: AppContext): Promise<UnixSocket> => {
+  const host = hostFor(app, context)
+  if (context.routes !== undefined) return context.routes(host, app.place)
+  const server = await createAppServer(host)
+  const socket = await server.listen(app.place)
+  return {
+    path: socket.path,
+    async stop() {
+      server.forgetKeys()
+      await server.stop()
+    },
+  }
+}
+
+const quotedEvents = (attester: Attester): QuotedEvent[] =>
+  attester
+    .eventLog()
+    .map((event) => ({ imr: 3, eventType: EVENT_TYPE, digest: eventDigest(event), event: event.name, payload: event.payload }))
+
+const hostFor = (app: App, context: AppContext): ApiHost => {
+  const { membership, attester, clock, log, peerId } = context
+  const { keys, record } = membership
+  const { appId, composeHash, instanceId } = app.identity
+  const clusterId = formatClusterId(keys.clusterId)
+  const certificates = new AppCertificates(keys, appId, { clock, random: context.random })
+  return {
+    membership: () =>
+      membership.serves()
+        ? { member: true }
+        : { member: false, why: 'the credential ran out longer ago than the policy allows', retryAfterMs: MEMBERSHIP_RETRY_MS },
+    keys: (epoch) => keys.app(appId, epoch),
+    verifySignature,
+    appData: appDataOf,
+    quoter: {
+      // The wall (protocols: report data): the only way from an app to a quote.
+      async quoteForApp(bytes, signal) {
+        const reportData = appReportData(bytes)
+        return { quote: await attester.quote(reportData, signal), reportData, events: quotedEvents(attester) }
+      },
+    },
+    certificates,
+    info() {
+      const { judged } = membership.credential
+      const [rtmr0, rtmr1, rtmr2, rtmr3] = judged.rtmr as [Uint8Array, Uint8Array, Uint8Array, Uint8Array]
+      return {
+        appId,
+        appName: app.name,
+        instanceId,
+        composeHash,
+        appCompose: app.compose,
+        deviceId: judged.platformId,
+        osImageHash: sha256(judged.mrTd, rtmr1, rtmr2),
+        measurements: { mrtd: judged.mrTd, rtmr0, rtmr1, rtmr2, rtmr3 },
+        mrSystem: sha256(judged.mrTd, rtmr0, rtmr1, rtmr2),
+        mrAggregated: sha256(judged.mrTd, rtmr0, rtmr1, rtmr2, rtmr3),
+        events: quotedEvents(attester),
+        vmConfig: '{}',
+        keyProviderInfo: JSON.stringify({ name: 'dstack-mesh', id: clusterId }),
+        cloudVendor: '',
+        cloudProduct: '',
+      }
+    },
+    cluster: async () => ({
+      clusterId,
+      genesisHash: membership.genesisHash,
+      policyHash: record.policyHash,
+      epochs: keys.epochs,
+      k256RootPublicKey: record.k256RootPublicKey,
+      caRootPublicKey: record.caRootPublicKey,
+      caRootCertificate: await certificates.rootCertificate(),
+      peerId: peerId.toString(),
+      peerPublicKey: peerPublicKey(peerId.toMultihash().bytes)!,
+      members: context.members(),
+      lapsed: membership.standing() === 'lapsed',
+    }),
+    version: { version: VERSION, rev: '' },
+    clock,
+    log: log.child({ app: app.name }),
+  }
+}

@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises'
+import { type Policy, parsePolicy } from '../attest/index.ts'
+import { type LogLevel, messageOf, UsageError } from '../base/index.ts'
+import { anchorOf } from './anchors.ts'
+import type { AppConfig } from './apps.ts'
+import type { Entry, NodeInit } from './node.ts'
+import { parseDuration, type Settings, standardDataDir } from './settings.ts'
+import { TEES, type Tee } from './tee.ts'
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+const STANDARD_SOCKET = '/var/run/dstack.sock'
+const STANDARD_APP = 'app'
+
+const choice = <T extends string>(name: string, value: string, choices: readonly T[]): T => {
+  const found = choices.find((known) => known === value)
+  if (found !== undefined) return found
+  throw new UsageError('bad_configuration', `${name}: ${JSON.stringify(value)} is none of ${choices.join(', ')}`, {
+    next: 'see dstack-mesh up --help',
+  })
+}
+
+export const logLevelOf = (settings: Settings): LogLevel => choice('logLevel', settings.logLevel ?? 'info', LOG_LEVELS)
+
+/** What a node is made of, from what it was told. Reads the policy; everything else is opened when the node starts. */
+export const configure = async (
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<NodeInit> => {
+  const dataDir = settings.dataDir ?? standardDataDir(environment)
+  return {
+    entry: await entryOf(settings),
+    dataDir,
+    apps: appsOf(settings),
+    anchor: anchorOf(settings.anchor, dataDir),
+    tee: teeOf(settings),
+    ...(settings.listen !== undefined && { listen: settings.listen }),
+  }
+}
+
+const entryOf = async (settings: Settings): Promise<Entry> => {
+  const policy = settings.policy === undefined ? {} : { policy: await readPolicy(settings.policy) }
+  if (settings.new === true) return { kind: 'new', ...policy }
+  if (settings.cluster === undefined && settings.peers === undefined) {
+    throw new UsageError('no_entry', 'make a new cluster, or join one?', {
+      next: [
+        'one of',
+        '  dstack-mesh up --new                                       make a cluster; this node is its first member',
+        '  dstack-mesh up --cluster G… --peer /ip4/…/tcp/…            join one through any of its members',
+      ].join('\n'),
+    })
+  }
+  return {
+    kind: 'join',
+    ...(settings.cluster !== undefined && { cluster: settings.cluster }),
+    peers: settings.peers ?? [],
+    ...policy,
+    ...(settings.joinTimeout !== undefined && { timeoutMs: parseDuration(settings.joinTimeout, 'joinTimeout') }),
+  }
+}
+
+const readPolicy = async (path: string): Promise<Policy> => {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new UsageError('policy_unreadable', `cannot read the policy: ${messageOf(cause)}`, { next: 'check --policy', cause })
+  }
+  return parsePolicy(text)
+}
+
+const appsOf = (settings: Settings): AppConfig[] => {
+  if (settings.apps === undefined) {
+    const socket = { path: settings.socket ?? STANDARD_SOCKET }
+    return [{ name: STANDARD_APP, socket, ...(settings.compose !== undefined && { compose: settings.compose }) }]
+  }
+  return settings.apps.map(({ name, socket, compose, mode, owner, group, appId }) => ({
+    name,
+    socket: {
+      path: socket,
+      ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
+      ...(owner !== undefined && { owner }),
+      ...(group !== undefined && { group }),
+    },
+    ...(compose !== undefined && { compose }),
+    ...(appId !== undefined && { appId: Uint8Array.from(Buffer.from(appId, 'hex')) }),
+  }))
+}
+
+const teeOf = (settings: Settings): { kind: Tee; emulatorRoot?: string; pccs?: readonly string[] } => ({
+  kind: choice('tee', settings.tee ?? 'auto', TEES),
+  ...(settings.emulatorRoot !== undefined && { emulatorRoot: settings.emulatorRoot }),
+  ...(settings.pccs !== undefined && { pccs: settings.pccs }),
+})

@@ -1,0 +1,92 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { listenOnUnixSocket, type UnixSocket } from '../api/index.ts'
+import { MeshError, messageOf } from '../base/index.ts'
+
+/** What the CLI may ask a running node; answers are JSON. */
+export interface ControlHost {
+  status(): unknown
+  members(): unknown
+  /** The key of `path` for the app `name` (default: the only one), 64 hex digits. */
+  key(path: string, name: string | undefined): { app: string; appId: string; path: string; key: string }
+}
+
+const BODY_LIMIT_BYTES = 64 * 1024
+const REQUEST_TIMEOUT_MS = 5_000
+const CONNECTIONS_MAX = 32
+
+/** The control socket: mode 0600, separate from the apps'. */
+export const openControl = async (path: string, host: ControlHost): Promise<UnixSocket> => {
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAlive: false },
+    (request, response) => {
+      answer(request, host).then(
+        (body) => send(response, 200, body),
+        (error) => send(response, error instanceof MeshError ? 400 : 500, asJson(error)),
+      )
+    },
+  )
+  server.maxConnections = CONNECTIONS_MAX
+  const socket = await listenOnUnixSocket(server, { path, mode: 0o600 })
+  return {
+    path: socket.path,
+    async stop() {
+      server.closeAllConnections()
+      await socket.stop()
+    },
+  }
+}
+
+const asJson = (error: unknown) =>
+  error instanceof MeshError
+    ? { error: error.message, code: error.code, ...(error.next !== undefined && { next: error.next }) }
+    : { error: messageOf(error), code: 'internal' }
+
+const send = (response: ServerResponse, status: number, body: unknown): void => {
+  const bytes = Buffer.from(`${JSON.stringify(body)}\n`)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, connection: 'close' })
+  response.end(bytes)
+}
+
+const answer = async (request: IncomingMessage, host: ControlHost): Promise<unknown> => {
+  const route = `${request.method} ${request.url}`
+  switch (route) {
+    case 'GET /status':
+      return host.status()
+    case 'GET /members':
+      return host.members()
+    case 'POST /key': {
+      const body = await readJson(request)
+      const { path, app } = body
+      if (typeof path !== 'string' || (app !== undefined && typeof app !== 'string'))
+        throw new ControlError('path and app must be texts')
+      return host.key(path, app)
+    }
+    default:
+      throw new ControlError(`no such route: ${route}`)
+  }
+}
+
+class ControlError extends MeshError {
+  override readonly name = 'ControlError'
+  constructor(message: string) {
+    super('bad_request', message)
+  }
+}
+
+const readJson = async (request: IncomingMessage): Promise<Record<string, unknown>> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > BODY_LIMIT_BYTES) throw new ControlError(`more than ${BODY_LIMIT_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  let body: unknown
+  try {
+    body = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch {
+    throw new ControlError('not JSON')
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new ControlError('expected an object')
+  return body as Record<string, unknown>
+}

@@ -1,0 +1,214 @@
+import type { PeerId, PrivateKey } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import {
+  FalseOnboarderError,
+  type Joined,
+  type JoinerStep,
+  type Onboard,
+  SelfRefusedError,
+} from '../../protocols/onboard/index.ts'
+import { equals, type RefusalCode, RefusalError } from '../../protocols/wire/index.ts'
+import type { Anchor, AnchorRecord } from '../anchor/index.ts'
+import { type AppIdentity, type Attester, type Policy, policyHash, tdEvents } from '../attest/index.ts'
+import { type Clock, type Log, type MeshError, messageOf, type Random, RefusedError, TransientError } from '../base/index.ts'
+import { type NodePolicy, openNodePolicy, type VerifierFactory } from './cluster-policy.ts'
+import { attest, Membership } from './membership.ts'
+import type { ClusterKeys, KeyDeriver } from './parts.ts'
+
+export interface JoinParts {
+  clusterId: Uint8Array
+  /** Text multiaddrs to start from. */
+  peers: readonly string[]
+  /** Insisted on when given. */
+  policy: Policy | undefined
+  onboard: Onboard
+  attester: Attester
+  anchor: Anchor
+  keys: KeyDeriver
+  verifier: VerifierFactory
+  apps: readonly AppIdentity[]
+  peerKey: PrivateKey
+  peerId: Uint8Array
+  clock: Clock
+  random: Random
+  log: Log
+  signal: AbortSignal
+  timeoutMs: number
+}
+
+export interface JoinResult {
+  membership: Membership
+  onboarder: { peerId: PeerId; address: string; credential: Uint8Array }
+}
+
+// Implementation constants: tuning.
+
+/** One try at one address, from dial to keyring. */
+const ATTEMPT_TIMEOUT_MS = 40_000
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 10_000
+/** Addresses that are kept: those given and those that busy members offered. */
+const ADDRESSES_MAX = 64
+
+/** Answers that no other try at the same peer will change. */
+const FINAL: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  'malformed',
+  'unsupported',
+  'wrong_cluster',
+  'bad_binding',
+  'bad_signature',
+  'quote_invalid',
+  'tcb_unacceptable',
+  'measurement_unacceptable',
+  'app_unacceptable',
+  'platform_unacceptable',
+])
+
+interface Candidate {
+  address: string
+  /** What it answered last. */
+  answer?: string
+  final: boolean
+  notBeforeMs: number
+}
+
+/**
+ * Tries the addresses, and those that busy members offer, each with a deadline of its own and jittered pauses between rounds,
+ * until one exchange succeeds, no address can give another answer, or the time is up. Then tells what each peer answered.
+ */
+export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
+  const { clock, log } = parts
+  const anchored = await readAnchor(parts)
+  await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
+  const overall = clock.deadline(parts.timeoutMs, parts.signal)
+  const candidates: Candidate[] = parts.peers.map((address) => ({ address, final: false, notBeforeMs: 0 }))
+  try {
+    for (let round = 0; ; round++) {
+      for (const candidate of candidates.filter(({ final }) => !final)) {
+        overall.signal.throwIfAborted()
+        if (candidate.notBeforeMs > clock.monotonicMs()) continue
+        const result = await attempt(candidate, candidates, anchored, parts, overall.signal)
+        if (result !== undefined) return result
+      }
+      if (candidates.every(({ final }) => final)) throw allRefused(candidates)
+      const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(round, 10)) * (0.5 + parts.random.uniform())
+      log.info('join.waiting', { pauseMs: Math.round(pauseMs), round })
+      await clock.sleep(pauseMs, overall.signal)
+    }
+  } catch (error) {
+    parts.signal.throwIfAborted()
+    if (overall.signal.aborted) throw timedOut(candidates, parts.timeoutMs)
+    throw error
+  } finally {
+    overall.clear()
+  }
+}
+
+const readAnchor = async (parts: JoinParts): Promise<AnchorRecord | undefined> => {
+  const record = await parts.anchor.read(parts.clusterId)
+  if (record === undefined) parts.log.warn('anchor.no_record', { witness: parts.anchor.witness })
+  return record
+}
+
+/** One exchange. undefined: not this time; the candidate knows why. Throws only what no other peer could change. */
+const attempt = async (
+  candidate: Candidate,
+  candidates: Candidate[],
+  anchored: AnchorRecord | undefined,
+  parts: JoinParts,
+  signal: AbortSignal,
+): Promise<JoinResult | undefined> => {
+  const { clock, log, keys, verifier } = parts
+  const deadline = clock.deadline(ATTEMPT_TIMEOUT_MS, signal)
+  let peerId: PeerId | undefined
+  try {
+    log.info('join.dialing', { address: candidate.address })
+    const joined = await parts.onboard.join<ClusterKeys, NodePolicy>(
+      multiaddr(candidate.address),
+      {
+        anchoredGenesisHash: anchored?.genesisHash,
+        policyHash: parts.policy === undefined ? undefined : policyHash(parts.policy),
+        attest: (binding, stop) => attest(parts.attester, binding, stop),
+        adopt: (entries) => keys.adopt(entries),
+        openPolicy: (canonical) => openNodePolicy(canonical, verifier),
+        onStep: (step: JoinerStep, joinId) => log.info(`join.${step}`, { joinId }),
+      },
+      {
+        signal: deadline.signal,
+        onDialed: (peer) => {
+          peerId = peer
+          log.info('join.dialed', { address: candidate.address, peer: peer.toString() })
+        },
+      },
+    )
+    checkAnchor(anchored, joined)
+    return {
+      membership: membershipOf(joined, parts),
+      onboarder: { peerId: peerId!, address: candidate.address, credential: joined.onboarder.credential },
+    }
+  } catch (error) {
+    if (error instanceof SelfRefusedError)
+      throw new RefusedError(error.code, error.message, { next: 'run what the policy lists', cause: error })
+    note(candidate, candidates, error, clock)
+    log.warn('join.failed', { address: candidate.address, peer: peerId?.toString(), answer: candidate.answer })
+    return undefined
+  } finally {
+    deadline.clear()
+  }
+}
+
+/** The anchor also names the policy; the genesis hash was compared during the exchange. */
+const checkAnchor = (anchored: AnchorRecord | undefined, joined: Joined<ClusterKeys, NodePolicy>): void => {
+  if (anchored === undefined || equals(anchored.policyHash, joined.policy.hash)) return
+  joined.keyring.wipe()
+  throw new FalseOnboarderError('policy_mismatch', 'the anchor names another policy')
+}
+
+const membershipOf = (joined: Joined<ClusterKeys, NodePolicy>, parts: JoinParts): Membership =>
+  new Membership({
+    issuer: { peerKey: parts.peerKey, peerId: parts.peerId, keys: joined.keyring, policy: joined.policy, clock: parts.clock },
+    genesis: joined.genesis,
+    record: joined.genesisRecord,
+    standing: { credential: joined.credential, evidence: joined.evidence },
+  })
+
+const note = (candidate: Candidate, candidates: Candidate[], error: unknown, clock: Clock): void => {
+  if (error instanceof RefusalError) {
+    const { code, retryAfterMs, addresses = [] } = error.refusal
+    candidate.answer = `refused: ${code}`
+    candidate.final = FINAL.has(code)
+    if (retryAfterMs !== undefined) candidate.notBeforeMs = clock.monotonicMs() + retryAfterMs
+    for (const address of addresses) {
+      if (candidates.length < ADDRESSES_MAX && !candidates.some((known) => known.address === address) && isMultiaddr(address)) {
+        candidates.push({ address, final: false, notBeforeMs: 0 })
+      }
+    }
+  } else if (error instanceof FalseOnboarderError) {
+    candidate.answer = `false: ${error.message}`
+    candidate.final = true
+  } else {
+    candidate.answer = messageOf(error)
+  }
+}
+
+const isMultiaddr = (text: string): boolean => {
+  try {
+    multiaddr(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const answers = (candidates: readonly Candidate[]): string =>
+  candidates.map(({ address, answer }) => `  ${address}: ${answer ?? 'not tried'}`).join('\n')
+
+const allRefused = (candidates: readonly Candidate[]): MeshError =>
+  new RefusedError('join_refused', `no peer let this node in:\n${answers(candidates)}`, {
+    next: "check --cluster and --peer, and whether the cluster's policy admits this TD (dstack-mesh policy explain)",
+  })
+
+const timedOut = (candidates: readonly Candidate[], timeoutMs: number): MeshError =>
+  new TransientError('join_timeout', `could not join within ${timeoutMs / 1000} s:\n${answers(candidates)}`, {
+    next: 'check that a member listens at one of the addresses, or raise --join-timeout',
+  })

@@ -1,0 +1,458 @@
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import { toString as bytesToString } from 'uint8arrays/to-string'
+import { type Onboard, onboard, RefusedJoin, type Sealer } from '../../protocols/onboard/index.ts'
+import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
+import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
+import type { Anchor } from '../anchor/index.ts'
+import type { UnixSocket } from '../api/index.ts'
+import { type Attester, createVerifier, describePolicy, insecurities, type Policy } from '../attest/index.ts'
+import {
+  type Clock,
+  type Log,
+  messageOf,
+  type Random,
+  silentLog,
+  systemClock,
+  systemRandom,
+  TransientError,
+  UsageError,
+} from '../base/index.ts'
+import { MemberTable } from '../members/index.ts'
+import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
+import { anchorOf } from './anchors.ts'
+import { type App, type AppConfig, type AppRoutes, openApp, readApps } from './apps.ts'
+import { bootstrap } from './bootstrap.ts'
+import type { VerifierFactory } from './cluster-policy.ts'
+import { openControl } from './control.ts'
+import { joinCluster } from './join.ts'
+import type { Membership } from './membership.ts'
+import { type KeyDeriver, keyDeriver } from './parts.ts'
+import { openDataDir, remember, rememberedCluster } from './remember.ts'
+import { renewWhileAlone } from './renewal.ts'
+import { controlSocketPath } from './settings.ts'
+import { type OpenTee, openTee, type Tee } from './tee.ts'
+
+/** How a node gets into a cluster. */
+export type Entry =
+  | { readonly kind: 'new'; readonly policy?: Policy }
+  | {
+      readonly kind: 'join'
+      /** `G…`; left out: the cluster that the data folder remembers. */
+      readonly cluster?: string
+      /** Text multiaddrs of members. */
+      readonly peers: readonly string[]
+      /** Insist on this policy. */
+      readonly policy?: Policy
+      /** @default 120000 */
+      readonly timeoutMs?: number
+    }
+
+/** All that a node is made of. Everything but `entry`, `dataDir` and `apps` has a default. */
+export interface NodeInit {
+  readonly entry: Entry
+  /** Where the node remembers its cluster, and where its control socket is. */
+  readonly dataDir: string
+  readonly apps: readonly AppConfig[]
+  /** @default ['/ip4/0.0.0.0/tcp/4001'] */
+  readonly listen?: readonly string[]
+  /** Makes quotes. @default the TEE that `tee` names */
+  readonly attester?: Attester
+  /** @default { kind: 'auto' } */
+  readonly tee?: { readonly kind: Tee; readonly emulatorRoot?: string; readonly pccs?: readonly string[] }
+  /** Judges evidence under a policy. @default our DCAP verifier */
+  readonly verifier?: VerifierFactory
+  /** Seals the grant. @default HPKE with X-Wing */
+  readonly sealer?: Sealer
+  /** @default a file in the data folder */
+  readonly anchor?: Anchor
+  /** Makes and adopts the cluster's keys. @default Keyring */
+  readonly keys?: KeyDeriver
+  /** What an app may ask. @default dstack's guest agent */
+  readonly appRoutes?: AppRoutes
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly log?: Log
+}
+
+export type NodeState = 'starting' | 'joining' | 'member' | 'lapsed' | 'stopped'
+
+export interface MemberStatus {
+  peerId: string
+  addresses: string[]
+  tcbStatus: string
+  issuer: string
+  selfIssued: boolean
+  issuedAt: string
+  expiresAt: string
+}
+
+export interface NodeStatus {
+  state: NodeState
+  cluster: string | null
+  peerId: string | null
+  addresses: string[]
+  tee: string | null
+  witness: string
+  policy: { hash: string; insecure: boolean; words: string[] } | null
+  epochs: readonly number[]
+  credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null
+  members: MemberStatus[]
+  apps: { name: string; appId: string; socket: string }[]
+  pid: number
+}
+
+const STANDARD_LISTEN = ['/ip4/0.0.0.0/tcp/4001']
+const STANDARD_JOIN_TIMEOUT_MS = 120_000
+/** A stop waits no longer than this for connections to end. */
+const STOP_TIMEOUT_MS = 3_000
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+
+/** One member of a mesh; the composition root that introduces the rooms to each other. */
+export class MeshNode {
+  readonly #init: NodeInit
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+  readonly #anchor: Anchor
+  readonly #stopping = new AbortController()
+  readonly #table = new MemberTable()
+  readonly #cleanups: (() => Promise<void>)[] = []
+  #state: NodeState = 'starting'
+  #clusterId: Uint8Array | undefined
+  #network: Libp2p<{ onboard: Onboard }> | undefined
+  #attester: Attester | undefined
+  #membership: Membership | undefined
+  #apps: App[] = []
+  #stopped: Promise<void> | undefined
+
+  constructor(init: NodeInit) {
+    this.#init = init
+    this.#clock = init.clock ?? systemClock
+    this.#random = init.random ?? systemRandom
+    this.#log = init.log ?? silentLog
+    this.#anchor = init.anchor ?? anchorOf(undefined, init.dataDir)
+  }
+
+  /**
+   * Resolves when this node is a member and its app sockets are open. When anything fails, all that was opened is closed
+   * again. Throws UsageError, TransientError or RefusedError with what to do next.
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#start()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { entry, dataDir } = this.#init
+    const signal = this.#stopping.signal
+    await openDataDir(dataDir)
+    await this.#checkEntry()
+    // First of all the control socket: it is also what keeps two nodes out of one data folder.
+    const control = await openControl(controlSocketPath(dataDir), {
+      status: () => this.status(),
+      members: () => this.members(),
+      key: (path, name) => this.#controlKey(path, name),
+    })
+    this.#cleanups.push(() => control.stop())
+
+    const apps = await readApps(this.#init.apps, this.#random)
+    const attester = await this.#openAttester()
+    const peerKey = await createPeerKey()
+    const membership =
+      entry.kind === 'new' ? await this.#bootstrap(apps, attester, peerKey) : await this.#join(apps, attester, peerKey)
+    signal.throwIfAborted()
+    this.#enter(membership, attester)
+    // Last of all the apps' sockets: by now every quote says which app runs and which cluster feeds it.
+    for (const app of apps) {
+      const socket = await this.#openApp(app, membership, attester)
+      this.#cleanups.push(() => socket.stop())
+      this.#log.info('app.open', { app: app.name, appId: hex(app.identity.appId), socket: socket.path })
+    }
+    this.#apps = apps
+    await remember(dataDir, membership.keys.clusterId, encodeGenesisBundle(membership.genesis))
+    this.#log.info('node.ready', {
+      cluster: formatClusterId(membership.keys.clusterId),
+      peer: this.#network!.peerId.toString(),
+      addresses: this.addresses(),
+    })
+  }
+
+  /** `--new` never makes a second cluster beside a remembered one; a join without `--cluster` takes the remembered one. */
+  async #checkEntry(): Promise<void> {
+    const { entry, dataDir } = this.#init
+    const remembered = await rememberedCluster(dataDir)
+    if (entry.kind === 'new') {
+      if (remembered === undefined) return
+      throw new UsageError(
+        'cluster_remembered',
+        `${dataDir} remembers the cluster ${formatClusterId(remembered)}; a new one beside it would silently lose what was encrypted under that one`,
+        {
+          next: 'join it again with --cluster and --peer, or make the new cluster in another --data-dir',
+        },
+      )
+    }
+    const wanted = entry.cluster === undefined ? remembered : parseClusterId(entry.cluster)
+    if (wanted === undefined) {
+      throw new UsageError('no_cluster', 'no cluster to join', {
+        next: 'give --cluster G… and --peer <multiaddr>, or make one with --new',
+      })
+    }
+    if (remembered !== undefined && !equals(remembered, wanted)) {
+      throw new UsageError('cluster_remembered', `${dataDir} remembers another cluster, ${formatClusterId(remembered)}`, {
+        next: 'use another --data-dir for another cluster',
+      })
+    }
+    if (entry.peers.length === 0) {
+      throw new UsageError('no_peers', 'no member to join through', { next: 'give at least one --peer <multiaddr>' })
+    }
+    this.#clusterId = wanted
+  }
+
+  async #openAttester(): Promise<Attester> {
+    const tee = this.#init.tee ?? { kind: 'auto' }
+    const opened: OpenTee =
+      this.#init.attester !== undefined
+        ? { attester: this.#init.attester, stop: async () => {} }
+        : await openTee({
+            tee: tee.kind,
+            emulatorRoot: tee.emulatorRoot,
+            pccs: tee.pccs ?? [],
+            dataDir: this.#init.dataDir,
+            clock: this.#clock,
+            random: this.#random,
+            log: this.#log,
+          })
+    this.#attester = opened.attester
+    this.#cleanups.push(() => opened.stop())
+    return opened.attester
+  }
+
+  #verifier(): VerifierFactory {
+    return this.#init.verifier ?? ((policy) => createVerifier({ policy, clock: this.#clock }))
+  }
+
+  async #bootstrap(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
+    const entry = this.#init.entry as Extract<Entry, { kind: 'new' }>
+    return bootstrap({
+      attester,
+      anchor: this.#anchor,
+      keys: this.#init.keys ?? keyDeriver(this.#random),
+      verifier: this.#verifier(),
+      policy: entry.policy,
+      apps: apps.map(({ identity }) => identity),
+      peerKey,
+      peerId: peerIdOf(peerKey),
+      clock: this.#clock,
+      log: this.#log,
+      signal: this.#stopping.signal,
+      // A port in use must not leave an orphan on the anchor.
+      beforePublishing: (clusterId) => this.#openNetwork(peerKey, clusterId),
+    })
+  }
+
+  async #join(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
+    const entry = this.#init.entry as Extract<Entry, { kind: 'join' }>
+    this.#state = 'joining'
+    await this.#openNetwork(peerKey, this.#clusterId!)
+    const { membership, onboarder } = await joinCluster({
+      clusterId: this.#clusterId!,
+      peers: entry.peers,
+      policy: entry.policy,
+      onboard: this.#network!.services.onboard,
+      attester,
+      anchor: this.#anchor,
+      keys: this.#init.keys ?? keyDeriver(this.#random),
+      verifier: this.#verifier(),
+      apps: apps.map(({ identity }) => identity),
+      peerKey,
+      peerId: peerIdOf(peerKey),
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+      signal: this.#stopping.signal,
+      timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
+    })
+    this.#table.admit({
+      peerId: onboarder.peerId.toString(),
+      credential: decodeCredential(onboarder.credential).body,
+      addresses: [onboarder.address],
+    })
+    return membership
+  }
+
+  async #openNetwork(peerKey: PrivateKey, clusterId: Uint8Array): Promise<void> {
+    const listen = this.#init.listen ?? STANDARD_LISTEN
+    this.#clusterId = clusterId
+    const network = await createNetwork({
+      peerKey,
+      listen,
+      services: {
+        onboard: onboard({
+          clusterId,
+          timer: this.#clock,
+          random: this.#random,
+          ...(this.#init.sealer !== undefined && { sealer: this.#init.sealer }),
+          onOutcome: (joiner, { joinId, error }) => {
+            if (error === undefined) return
+            const refused = error instanceof RefusedJoin
+            this.#log.warn(refused ? 'onboard.refused' : 'onboard.failed', {
+              joinId,
+              peer: joiner.toString(),
+              ...(refused ? { code: error.code, reasons: error.reasons } : { reason: messageOf(error) }),
+            })
+          },
+        }),
+      },
+    })
+    await startNetwork(network, listen)
+    this.#network = network
+    this.#cleanups.push(async () => {
+      using deadline = this.#clock.deadline(STOP_TIMEOUT_MS)
+      await Promise.race([
+        network.stop(),
+        new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true })),
+      ])
+    })
+    this.#log.info('net.listening', { peer: network.peerId.toString(), addresses: this.addresses() })
+  }
+
+  /** From here on this node is a member: it serves joiners and keeps its credential. */
+  #enter(membership: Membership, attester: Attester): void {
+    this.#membership = membership
+    this.#state = 'member'
+    const { policy } = membership.policy
+    for (const insecurity of insecurities(policy)) this.#log.warn('policy.insecure', { insecurity })
+    this.#network!.services.onboard.serveAs(
+      membership.onboarder({
+        admit: (peerId, credential) => this.#admit(peerId, credential),
+        onStep: (step, joinId) => this.#log.info(`onboard.${step}`, { joinId }),
+      }),
+    )
+    const renewal = renewWhileAlone(membership, attester, {
+      alone: () => this.#table.active(this.#clock.now()).length === 0,
+      log: this.#log,
+      signal: this.#stopping.signal,
+    }).catch((error) => {
+      if (!this.#stopping.signal.aborted) this.#log.error('member.renewal_ended', { reason: messageOf(error) })
+    })
+    this.#cleanups.push(() => renewal)
+  }
+
+  #admit(peerId: Uint8Array, credential: Uint8Array): void {
+    const peer = this.#network!.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
+    const addresses =
+      peer === undefined ? [] : this.#network!.getConnections(peer).map((connection) => connection.remoteAddr.toString())
+    this.#table.admit({ peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses })
+  }
+
+  #openApp(app: App, membership: Membership, attester: Attester): Promise<UnixSocket> {
+    return openApp(app, {
+      membership,
+      attester,
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+      witness: this.#anchor.witness,
+      peerId: this.#network!.peerId,
+      members: () => this.members().length,
+      routes: this.#init.appRoutes,
+    })
+  }
+
+  /** Text multiaddrs at which this node listens, without `/p2p/`. */
+  addresses(): string[] {
+    return this.#network?.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/[^/]+$/, '')) ?? []
+  }
+
+  members(): MemberStatus[] {
+    const membership = this.#membership
+    if (membership === undefined) return []
+    const own = { peerId: this.#network!.peerId.toString(), credential: membership.credential, addresses: this.addresses() }
+    return [own, ...this.#table.active(this.#clock.now())].map(({ peerId, credential, addresses }) => ({
+      peerId,
+      addresses,
+      tcbStatus: credential.judged.tcbStatus,
+      ...describeCredential(credential),
+    }))
+  }
+
+  status(): NodeStatus {
+    const membership = this.#membership
+    const standing = membership?.standing()
+    return {
+      state: this.#state === 'member' && standing === 'lapsed' ? 'lapsed' : this.#state,
+      cluster: this.#clusterId === undefined ? null : formatClusterId(this.#clusterId),
+      peerId: this.#network?.peerId.toString() ?? null,
+      addresses: this.addresses(),
+      tee: this.#attester?.tee ?? null,
+      witness: this.#anchor.witness,
+      policy:
+        membership === undefined
+          ? null
+          : {
+              hash: hex(membership.policy.hash),
+              insecure: insecurities(membership.policy.policy).length > 0,
+              words: describePolicy(membership.policy.policy),
+            },
+      epochs: membership?.keys.epochs ?? [],
+      credential: membership === undefined ? null : describeCredential(membership.credential),
+      members: this.members(),
+      apps: this.#apps.map(({ name, identity, place }) => ({ name, appId: hex(identity.appId), socket: place.path })),
+      pid: process.pid,
+    }
+  }
+
+  #controlKey(path: string, name: string | undefined) {
+    const membership = this.#membership
+    if (membership === undefined || !membership.serves()) {
+      throw new TransientError('not_a_member', 'this node is not a member yet', {
+        next: 'wait for it to join: dstack-mesh status',
+      })
+    }
+    const app = name === undefined && this.#apps.length === 1 ? this.#apps[0] : this.#apps.find((known) => known.name === name)
+    if (app === undefined) {
+      throw new UsageError('no_such_app', name === undefined ? 'this node serves several apps' : `no app is named ${name}`, {
+        next: `give --app one of: ${this.#apps.map((known) => known.name).join(', ')}`,
+      })
+    }
+    const { key } = membership.keys.app(app.identity.appId).getKey(path)
+    return { app: app.name, appId: hex(app.identity.appId), path, key: hex(key) }
+  }
+
+  /** Closes everything in reverse order and wipes the keys. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new TransientError('stopping', 'the node is stopping'))
+    for (const cleanup of this.#cleanups.reverse()) {
+      try {
+        await cleanup()
+      } catch (error) {
+        this.#log.error('node.stop_failed', { reason: messageOf(error) })
+      }
+    }
+    this.#membership?.keys.wipe()
+    this.#state = 'stopped'
+    this.#log.info('node.stopped')
+  }
+}
+
+const describeCredential = (credential: Membership['credential']) => ({
+  issuer: peerIdText(credential.issuer),
+  selfIssued: equals(credential.issuer, credential.peerId),
+  issuedAt: new Date(credential.issuedAt).toISOString(),
+  expiresAt: new Date(credential.expiresAt).toISOString(),
+})
+
+/** A peer id's usual text form is its multihash in base58btc. */
+const peerIdText = (peerId: Uint8Array): string => bytesToString(peerId, 'base58btc')
+
+const peerIdOf = (peerKey: PrivateKey): Uint8Array => peerKey.publicKey.toMultihash().bytes

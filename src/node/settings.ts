@@ -1,0 +1,252 @@
+import { readFile } from 'node:fs/promises'
+import { homedir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { multiaddr } from '@multiformats/multiaddr'
+import { parseClusterId } from '../../protocols/wire/index.ts'
+import { messageOf, UsageError } from '../base/index.ts'
+
+/** One setting: the same in the configuration file (`key`), the environment and on the command line. */
+export interface Setting {
+  readonly key: keyof Settings
+  readonly kind: 'text' | 'list' | 'switch' | 'apps'
+  /** Command line flag; absent for what only a file can say. */
+  readonly flag?: string
+  readonly value?: string
+  readonly about: string
+  /** As shown in help. */
+  readonly standard?: string
+}
+
+/** What a node is told; before defaults. */
+export interface Settings {
+  new?: boolean
+  cluster?: string
+  peers?: string[]
+  listen?: string[]
+  policy?: string
+  dataDir?: string
+  anchor?: string
+  tee?: string
+  emulatorRoot?: string
+  pccs?: string[]
+  socket?: string
+  compose?: string
+  apps?: AppSetting[]
+  joinTimeout?: string
+  logLevel?: string
+}
+
+export interface AppSetting {
+  name: string
+  compose?: string
+  socket: string
+  /** Octal, such as "0660". */
+  mode?: string
+  owner?: number
+  group?: number
+  /** 40 hex digits; only where the cluster's policy lists it for this compose file. */
+  appId?: string
+}
+
+/** The one table of settings; `--help`, the environment and the file's schema are made from it. */
+export const SETTINGS: readonly Setting[] = [
+  { key: 'new', kind: 'switch', flag: '--new', about: 'make a new cluster; this node is its first member' },
+  { key: 'cluster', kind: 'text', flag: '--cluster', value: 'G…', about: 'join this cluster' },
+  { key: 'peers', kind: 'list', flag: '--peer', value: 'multiaddr', about: 'a member to join through; may be repeated' },
+  {
+    key: 'listen',
+    kind: 'list',
+    flag: '--listen',
+    value: 'multiaddr',
+    about: 'where other members reach this one; may be repeated',
+    standard: '/ip4/0.0.0.0/tcp/4001',
+  },
+  {
+    key: 'policy',
+    kind: 'text',
+    flag: '--policy',
+    value: 'file',
+    about: "with --new: the cluster's policy (default: admit exactly this TD's measurements); otherwise: insist on this one",
+  },
+  { key: 'dataDir', kind: 'text', flag: '--data-dir', value: 'folder', about: 'where the node remembers its cluster' },
+  {
+    key: 'anchor',
+    kind: 'text',
+    flag: '--anchor',
+    value: 'file:path|none',
+    about: 'where the cluster identity is made public',
+    standard: 'file:<data-dir>/anchor.jsonl',
+  },
+  { key: 'tee', kind: 'text', flag: '--tee', value: 'auto|tdx|emulator', about: 'what makes quotes', standard: 'auto' },
+  {
+    key: 'emulatorRoot',
+    kind: 'text',
+    flag: '--emulator-root',
+    value: 'file',
+    about: 'root of the emulated platform; made if missing',
+  },
+  { key: 'pccs', kind: 'list', flag: '--pccs', value: 'url', about: 'collateral service (PCS v4); may be repeated' },
+  { key: 'socket', kind: 'text', flag: '--socket', value: 'path', about: "the app's socket", standard: '/var/run/dstack.sock' },
+  { key: 'compose', kind: 'text', flag: '--compose', value: 'file', about: "the app's compose file; its hash is the app's id" },
+  {
+    key: 'apps',
+    kind: 'apps',
+    about: 'several apps, each with a socket of its own: [{ name, compose, socket, mode, owner, group }]',
+  },
+  {
+    key: 'joinTimeout',
+    kind: 'text',
+    flag: '--join-timeout',
+    value: 'time',
+    about: 'give up joining after this',
+    standard: '2m',
+  },
+  {
+    key: 'logLevel',
+    kind: 'text',
+    flag: '--log-level',
+    value: 'debug|info|warn|error|silent',
+    about: 'how much to say',
+    standard: 'info',
+  },
+]
+
+const ENV_PREFIX = 'DSTACK_MESH_'
+/** `dataDir` → `DSTACK_MESH_DATA_DIR`. */
+export const environmentName = (key: string): string => ENV_PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+
+const FILE_LIMIT_BYTES = 256 * 1024
+const APP_KEYS = ['name', 'compose', 'socket', 'mode', 'owner', 'group', 'appId']
+
+const wrong = (message: string, next = 'see dstack-mesh up --help'): UsageError =>
+  new UsageError('bad_configuration', message, { next })
+
+/** Flags win over the environment, that over the file. */
+export const readSettings = async (
+  flags: Settings & { config?: string },
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Settings> => {
+  const { config = environment[`${ENV_PREFIX}CONFIG`], ...own } = flags
+  const fromFile = config === undefined ? {} : parseSettings(await readConfigFile(config), config)
+  const settings = { ...fromFile, ...fromEnvironment(environment), ...own }
+  check(settings)
+  return settings
+}
+
+const readConfigFile = async (path: string): Promise<unknown> => {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new UsageError('config_unreadable', `cannot read the configuration file: ${messageOf(cause)}`, {
+      next: 'check --config',
+      cause,
+    })
+  }
+  if (text.length > FILE_LIMIT_BYTES) throw wrong(`${path} is larger than ${FILE_LIMIT_BYTES} bytes`)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw wrong(`${path} is not JSON: ${messageOf(cause)}`)
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isTextList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+
+/** A configuration file's content, checked key by key. */
+export const parseSettings = (document: unknown, where: string): Settings => {
+  if (!isObject(document)) throw wrong(`${where}: expected a JSON object`)
+  for (const [key, value] of Object.entries(document)) {
+    const setting = SETTINGS.find((known) => known.key === key)
+    if (setting === undefined) {
+      throw wrong(`${where}: unknown key ${JSON.stringify(key)}`, `known keys: ${SETTINGS.map((known) => known.key).join(', ')}`)
+    }
+    const problem = {
+      text: typeof value === 'string' ? undefined : 'a text',
+      list: isTextList(value) ? undefined : 'a list of texts',
+      switch: typeof value === 'boolean' ? undefined : 'true or false',
+      apps: Array.isArray(value) ? undefined : 'a list of apps',
+    }[setting.kind]
+    if (problem !== undefined) throw wrong(`${where}: ${key} must be ${problem}`)
+    if (setting.kind === 'apps')
+      for (const [index, app] of (value as unknown[]).entries()) checkApp(app, `${where}: apps[${index}]`)
+  }
+  return document as Settings
+}
+
+const checkApp = (app: unknown, where: string): void => {
+  if (!isObject(app)) throw wrong(`${where}: expected an object`)
+  for (const [key, value] of Object.entries(app)) {
+    if (!APP_KEYS.includes(key)) throw wrong(`${where}: unknown key ${JSON.stringify(key)}`, `known keys: ${APP_KEYS.join(', ')}`)
+    const isId = key === 'owner' || key === 'group'
+    if (isId ? !Number.isInteger(value) || (value as number) < 0 : typeof value !== 'string') {
+      throw wrong(`${where}: ${key} must be ${isId ? 'a numeric id' : 'a text'}`)
+    }
+  }
+  if (typeof app.name !== 'string' || !/^[a-z0-9][a-z0-9._-]{0,62}$/.test(app.name)) {
+    throw wrong(`${where}: name must be 1 to 63 of a-z, 0-9, dot, dash, underscore`)
+  }
+  if (typeof app.socket !== 'string') throw wrong(`${where}: socket is missing`)
+  if (app.mode !== undefined && !/^0?[0-7]{3}$/.test(app.mode as string))
+    throw wrong(`${where}: mode must be octal, such as "0660"`)
+  if (app.appId !== undefined && !/^[0-9a-f]{40}$/.test(app.appId as string)) throw wrong(`${where}: appId must be 40 hex digits`)
+}
+
+const fromEnvironment = (environment: Readonly<Record<string, string | undefined>>): Settings => {
+  const settings: Record<string, unknown> = {}
+  for (const { key, kind } of SETTINGS) {
+    const value = environment[environmentName(key)]
+    if (value === undefined || value === '' || kind === 'apps') continue
+    if (kind === 'switch') {
+      if (value !== 'true' && value !== 'false') throw wrong(`${environmentName(key)} must be true or false`)
+      settings[key] = value === 'true'
+    } else settings[key] = kind === 'list' ? value.split(',').map((part) => part.trim()) : value
+  }
+  return settings
+}
+
+const check = (settings: Settings): void => {
+  for (const key of ['listen', 'peers'] as const) {
+    for (const address of settings[key] ?? []) {
+      try {
+        multiaddr(address)
+      } catch (cause) {
+        throw wrong(
+          `${key}: ${JSON.stringify(address)} is not a multiaddr (${messageOf(cause)})`,
+          'write it like /ip4/192.0.2.1/tcp/4001',
+        )
+      }
+    }
+  }
+  if (settings.cluster !== undefined && parseClusterId(settings.cluster) === undefined) {
+    throw wrong(
+      `${JSON.stringify(settings.cluster)} is not a cluster id`,
+      'a cluster id is G followed by 55 letters and digits; check for a typing error',
+    )
+  }
+  if (settings.new === true && settings.cluster !== undefined) {
+    throw wrong('--new makes a cluster and --cluster joins one: give one of them')
+  }
+  if (settings.apps !== undefined && (settings.socket !== undefined || settings.compose !== undefined)) {
+    throw wrong('apps lists the apps: socket and compose are for a single app')
+  }
+}
+
+/** `90s`, `2m`, `1h` in milliseconds. */
+export const parseDuration = (text: string, name: string): number => {
+  const match = /^([1-9]\d{0,5})(ms|s|m|h)$/.exec(text)
+  if (match === null) throw wrong(`${name}: ${JSON.stringify(text)} is not a time`, 'write it like 30s, 2m or 1h')
+  return Number(match[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h']
+}
+
+/** Where a node of this user remembers its cluster when nothing else is said. */
+export const standardDataDir = (environment: Readonly<Record<string, string | undefined>>): string =>
+  userInfo().uid === 0
+    ? '/var/lib/dstack-mesh'
+    : join(environment.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'dstack-mesh')
+
+/** The control socket of the node that uses `dataDir`. */
+export const controlSocketPath = (dataDir: string): string => join(dataDir, 'control.sock')
