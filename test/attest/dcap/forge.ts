@@ -26,6 +26,9 @@ export const pki = createEmulatedPki({ nowMs: NOW_MS })
 export const platform = pki.platform()
 export const collateral = pki.collateral(NOW_MS)
 
+/** The sound collateral, prepared once. */
+export const prepared = prepareCollateral(collateral, pki.rootDer, NOW_MS)
+
 const dates = { issuedMs: NOW_MS - 3_600_000, expiresMs: NOW_MS + 30 * DAY_MS }
 export const tcbInfo = (): TcbInfo => emulatedTcbInfo(dates)
 export const qeIdentity = (): QeIdentity => emulatedQeIdentity(dates)
@@ -37,7 +40,8 @@ export const judge = (
   { root = pki.rootDer, nowMs = NOW_MS }: { root?: Uint8Array; nowMs?: number } = {},
 ): string => {
   try {
-    const result = verifyQuote(quote, prepareCollateral(given, root, nowMs), nowMs)
+    const isSound = given === collateral && root === pki.rootDer && nowMs === NOW_MS
+    const result = verifyQuote(quote, isSound ? prepared : prepareCollateral(given, root, nowMs), nowMs)
     return result.ok ? result.status : result.reason
   } catch (error) {
     if (error instanceof DcapError) return error.reason
@@ -46,19 +50,36 @@ export const judge = (
 }
 
 export const accepted = (quote: Uint8Array, given: Collateral = collateral): VerifiedQuote => {
-  const result = verifyQuote(quote, prepareCollateral(given, pki.rootDer, NOW_MS), NOW_MS)
+  const result = verifyQuote(quote, given === collateral ? prepared : prepareCollateral(given, pki.rootDer, NOW_MS), NOW_MS)
   if (!result.ok) throw new Error(`refused: ${result.reason}: ${result.detail}`)
   return result
 }
 
-/** Collateral whose TCB info or QE identity says something else, soundly signed. */
+/** The sound collateral with other documents, soundly signed. A text is taken as it is. */
+export const withDocuments = (documents: { tcbInfo?: object | string; qeIdentity?: object | string }): Collateral => {
+  const signed = (document: object | string | undefined) => {
+    if (document === undefined) return undefined
+    const text = typeof document === 'string' ? document : JSON.stringify(document)
+    const key = pki.tcbSigning.privateKey
+    return { text, signature: Uint8Array.from(sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' })) }
+  }
+  const info = signed(documents.tcbInfo)
+  const identity = signed(documents.qeIdentity)
+  return {
+    ...collateral,
+    ...(info ? { tcbInfo: info.text, tcbInfoSignature: info.signature } : {}),
+    ...(identity ? { qeIdentity: identity.text, qeIdentitySignature: identity.signature } : {}),
+  }
+}
 export const withTcbInfo = (change: (document: TcbInfo) => unknown): Collateral => {
   const document = tcbInfo()
-  return pki.collateral(NOW_MS, { tcbInfo: (change(document) as object | string | undefined) ?? document })
+  change(document)
+  return withDocuments({ tcbInfo: document })
 }
 export const withQeIdentity = (change: (document: QeIdentity) => unknown): Collateral => {
   const document = qeIdentity()
-  return pki.collateral(NOW_MS, { qeIdentity: (change(document) as object | string | undefined) ?? document })
+  change(document)
+  return withDocuments({ qeIdentity: document })
 }
 
 /** A key pair with a certificate by the root, or as `fields` say. */

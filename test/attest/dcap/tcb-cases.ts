@@ -1,6 +1,6 @@
 import type { Collateral } from '../../../src/attest/dcap/index.ts'
 import type { IsvLevel, TcbLevel } from '../../../src/attest/emulator/index.ts'
-import { NOW_MS, pki, qeIdentity, seeded, tcbInfo } from './forge.ts'
+import { pki, qeIdentity, seeded, tcbInfo, withDocuments } from './forge.ts'
 
 const STATUSES = [
   'UpToDate',
@@ -75,7 +75,7 @@ export const tcbCase = (seed: number): { quote: Uint8Array; collateral: Collater
   const tcbLevels = tidy(draw.list(1 + draw.below(5), level))
   const modules = ['TDX_01', 'TDX_03'].slice(0, draw.uniform() < 0.8 ? 2 : 1)
   const info = tcbInfo()
-  const collateral = pki.collateral(NOW_MS, {
+  const collateral = withDocuments({
     tcbInfo: {
       ...info,
       tcbLevels,
