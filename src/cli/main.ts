@@ -9,9 +9,15 @@ import { upCommand } from './up.ts'
 const COMMANDS = [upCommand, statusCommand, keyCommand, quoteCommand, apiCommand]
 
 const addCommonOptions = (command: Command): void => {
-  if (command.commands.length > 0) return command.commands.forEach(addCommonOptions)
+  for (const child of command.commands) addCommonOptions(child)
+  if (command.commands.length > 0) return
   command.addOption(new Option('--json', 'answer in JSON'))
   command.addOption(new Option('--verbose', 'show where an error came from'))
+}
+
+const throwInsteadOfExit = (command: Command): void => {
+  command.exitOverride()
+  for (const child of command.commands) throwInsteadOfExit(child)
 }
 
 const program = (): Command => {
@@ -31,13 +37,8 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong use.`,
     )
   for (const make of COMMANDS) root.addCommand(make())
-  root.commands.forEach(addCommonOptions)
-  root.exitOverride()
-  const override = (command: Command): void => {
-    command.exitOverride()
-    command.commands.forEach(override)
-  }
-  override(root)
+  for (const command of root.commands) addCommonOptions(command)
+  throwInsteadOfExit(root)
   return root
 }
 

@@ -91,6 +91,11 @@ const stopOnSignal = (stop: () => Promise<void>, log: Log): Promise<void> =>
       stop().then(resolve, resolve)
     }
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+    // Started by a program with a channel to it (a testnet): end when that program does, however it ended.
+    if (process.channel !== undefined) {
+      process.once('disconnect', () => onSignal('SIGTERM'))
+      process.channel?.unref()
+    }
   })
 
 const printReady = (
