@@ -1,3 +1,4 @@
+import { createPublicKey, verify } from 'node:crypto'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { concat, utf8 } from './bytes.ts'
 import { CLUSTER_SIGNATURE_DOMAIN, ED25519_SIGNATURE_BYTES, PEER_SIGNATURE_DOMAIN } from './constants.ts'
@@ -19,11 +20,20 @@ export const clusterSignedBytes = (context: ClusterSignatureContext, bytes: Uint
 export const peerSignedBytes = (context: PeerSignatureContext, bytes: Uint8Array): Uint8Array =>
   signedBytes(PEER_SIGNATURE_DOMAIN, context, bytes)
 
-/** RFC 8032 verification, strict (no cofactored leniency), so that every implementation agrees on what is signed. Never throws. */
+/** SubjectPublicKeyInfo of an ed25519 key (RFC 8410), up to the key. */
+const SPKI_HEAD = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00)
+
+/**
+ * RFC 8032 verification, the cofactorless equation, and no key of small order: under such a key one signature is good for many
+ * messages. Keys and points must be canonically encoded. Never throws.
+ */
 export const verifyEd25519 = (publicKey: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean => {
   if (publicKey.length !== 32 || signature.length !== ED25519_SIGNATURE_BYTES) return false
   try {
-    return ed25519.verify(signature, signed, publicKey, { zip215: false })
+    // node:crypto verifies ten times as fast, but knows nothing of small orders.
+    if (ed25519.Point.fromBytes(publicKey).isSmallOrder()) return false
+    const key = createPublicKey({ key: Buffer.from(concat([SPKI_HEAD, publicKey])), format: 'der', type: 'spki' })
+    return verify(null, signed, key, signature)
   } catch {
     return false
   }
