@@ -107,7 +107,7 @@ export interface Answer {
   headers: Record<string, string | string[] | undefined>
   body: Buffer
   /** The body as JSON; throws when it is none. */
-  json(): Record<string, never>
+  json<T = Record<string, unknown>>(): T
 }
 
 /** A directory and the servers in it; everything stops and goes with `close`. */

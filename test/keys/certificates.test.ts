@@ -92,12 +92,16 @@ describe('app certificates', () => {
   })
 
   it('carry a TLS connection on which both sides verify the other', async () => {
-    const issuer = certificates()
-    const [server, client] = [await issuer.issue(request({ notBefore: undefined })), await issuer.issue(request())]
-    const leaf = new AppCertificates(keyring, appId, { clock: systemClock, random: systemRandom })
-    const now = await leaf.issue(request())
-    const ca = server.chain[2]!
-    const listener = createServer({ key: now.key, cert: now.chain.join(''), ca, requestCert: true, rejectUnauthorized: true })
+    const issuer = new AppCertificates(keyring, appId, { clock: systemClock, random: systemRandom })
+    const [server, client] = [await issuer.issue(request()), await issuer.issue(request())]
+    const ca = await issuer.rootCertificate()
+    const listener = createServer({
+      key: server.key,
+      cert: server.chain.join(''),
+      ca,
+      requestCert: true,
+      rejectUnauthorized: true,
+    })
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
     const seen = new Promise<string>((resolve, reject) => {
       listener.once('secureConnection', (socket) => {
@@ -106,14 +110,13 @@ describe('app certificates', () => {
       })
       listener.once('tlsClientError', reject)
     })
-    assert.ok(client.key)
     const socket = tlsConnect({
       port: (listener.address() as { port: number }).port,
       host: '127.0.0.1',
       servername: 'app.example.org',
       ca,
-      key: now.key,
-      cert: now.chain.join(''),
+      key: client.key,
+      cert: client.chain.join(''),
     })
     socket.once('secureConnect', () => socket.end('hello'))
     assert.equal(await seen, 'hello')

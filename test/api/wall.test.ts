@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { REPORT_DATA_PREFIX } from '../../protocols/wire/constants.ts'
+import { hasMemberPrefix, reportData } from '../../protocols/wire/report-data.ts'
+import { toProtobuf } from '../../src/api/message.ts'
+import { HASH_ALGORITHMS } from '../../src/api/report-data.ts'
+import { RPC_ROUTES } from '../../src/api/rpc-routes.ts'
+import { TestHost, TestSockets } from './host.ts'
+
+// What an attacker's app would have quoted: a binding by which another machine is handed the cluster's secret.
+const binding = reportData({ context: 'onboard/1', fields: [new Uint8Array(32), new Uint8Array(38)] })
+const padded = Buffer.alloc(16)
+padded.write(REPORT_DATA_PREFIX)
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+
+/** The routes that take report data, found by their fields, so that none is forgotten. */
+const quoting = RPC_ROUTES.filter(({ request }) => 'report_data' in request)
+
+describe('the wall between what members quote and what apps have quoted', () => {
+  let sockets: TestSockets
+  let host: TestHost
+  beforeEach(async () => {
+    sockets = await TestSockets.create()
+    host = new TestHost()
+    await sockets.serve(host)
+  })
+  afterEach(() => sockets[Symbol.asyncDispose]())
+
+  it('stands in every route that takes report data', () => {
+    assert.deepEqual(
+      new Set(quoting.flatMap(({ paths }) => paths)),
+      new Set([
+        ...['/GetQuote', '/v0/GetQuote', '/Attest', '/v0/Attest', '/v1/Attest'],
+        ...['/prpc/Tappd.TdxQuote', '/prpc/TdxQuote', '/prpc/Tappd.RawQuote', '/prpc/RawQuote'],
+      ]),
+    )
+  })
+
+  // The prefix itself ends in zeros: padding must not complete it.
+  for (const data of [binding, padded, Buffer.from(REPORT_DATA_PREFIX), Buffer.from(`${REPORT_DATA_PREFIX}\0`)]) {
+    it(`refuses the members' prefix in ${data.length} bytes, on each path, in each encoding`, async () => {
+      for (const { paths, request } of quoting) {
+        for (const path of paths) {
+          const more = path.endsWith('TdxQuote') ? { hash_algorithm: 'raw' } : {}
+          const query = new URLSearchParams({ report_data: hex(data), ...more })
+          for (const answer of [
+            await sockets.post(path, { report_data: hex(data), ...more }),
+            await sockets.post(path, { report_data: `0X${hex(data).toUpperCase()}`, ...more, prefix: REPORT_DATA_PREFIX }),
+            await sockets.send(`${path}?${query}`),
+            await sockets.send(path, {
+              body: toProtobuf(request, { report_data: data, ...more } as never),
+              type: 'application/octet-stream',
+            }),
+          ]) {
+            assert.equal(answer.status, 400, path)
+          }
+        }
+      }
+      assert.deepEqual(host.quoted, [])
+    })
+  }
+
+  it('is not got round by any hash algorithm or tag', async () => {
+    for (const hash_algorithm of ['', ...HASH_ALGORITHMS]) {
+      for (const prefix of ['', REPORT_DATA_PREFIX, `${REPORT_DATA_PREFIX}\0\0`, 'raw']) {
+        for (const data of [binding, padded, new Uint8Array(0)]) {
+          const { status } = await sockets.post('/prpc/Tappd.TdxQuote', { report_data: hex(data), hash_algorithm, prefix })
+          assert.equal(status, hash_algorithm === 'raw' ? 400 : 200)
+        }
+      }
+    }
+    assert.equal(host.quoted.some(hasMemberPrefix), false)
+  })
+
+  it('stands whatever an app asks of any route', async () => {
+    const tricky = fc.oneof(
+      fc.constantFrom(hex(binding), hex(padded), REPORT_DATA_PREFIX, 'raw', 'sha512', 'k256', 'ed25519', '', '00'),
+      fc.uint8Array({ maxLength: 48 }).map((rest) => hex(Buffer.concat([padded, rest]))),
+      fc.string({ maxLength: 8 }),
+    )
+    const routes = RPC_ROUTES.filter(({ slow }) => slow)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...routes),
+        fc.dictionary(fc.string(), tricky),
+        fc.array(tricky, { minLength: 8, maxLength: 8 }),
+        fc.boolean(),
+        async (route, extra, values, ratls) => {
+          const body: Record<string, unknown> = { ...extra, __proto__: undefined }
+          Object.entries(route.request).forEach(([name, { type, repeated }], index) => {
+            const value = type === 'bool' ? ratls : type === 'uint64' ? index : values[index % values.length]
+            body[name] = repeated ? [value] : value
+          })
+          await sockets.post(route.paths[0]!, body)
+          assert.equal(host.quoted.some(hasMemberPrefix), false)
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+})
