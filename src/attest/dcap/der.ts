@@ -32,23 +32,24 @@ export const TAG = {
 interface ParsedBlock {
   valueBeforeDecodeView: Uint8Array
   idBlock: { tagClass: number; tagNumber: number; isConstructed: boolean; blockLength: number }
-  lenBlock: { isIndefiniteForm: boolean; blockLength: number }
+  lenBlock: { isIndefiniteForm: boolean; blockLength: number; length: number }
   valueBlock: { value?: unknown }
 }
 
-/** The library reads BER. DER is the one encoding of each value: definite, shortest lengths (X.690 10.1). */
+/**
+ * The library reads BER, and lets values run over the end of what holds them. DER is the one encoding of each value:
+ * definite and shortest lengths (X.690 10.1), and each length is that of the content.
+ */
 const toNode = (block: ParsedBlock, base: number): DerNode => {
   const { idBlock, lenBlock, valueBeforeDecodeView: raw } = block
   const content = raw.subarray(idBlock.blockLength + lenBlock.blockLength)
   const lengthOctets = content.length < 0x80 ? 1 : 1 + Math.ceil((32 - Math.clz32(content.length)) / 8)
-  if (idBlock.blockLength !== 1 || lenBlock.isIndefiniteForm || lenBlock.blockLength !== lengthOctets) throw new Error('not DER')
-  const children =
-    idBlock.isConstructed && Array.isArray(block.valueBlock.value)
-      ? block.valueBlock.value.map((child: ParsedBlock) => toNode(child, base))
-      : []
-  if (children.reduce((sum, child) => sum + child.raw.length, 0) !== (idBlock.isConstructed ? content.length : 0)) {
-    throw new Error('not DER')
-  }
+  const isDer = idBlock.blockLength === 1 && !lenBlock.isIndefiniteForm && lenBlock.blockLength === lengthOctets
+  if (!isDer || lenBlock.length !== content.length) throw new Error('not DER')
+  const { value } = block.valueBlock
+  const children = idBlock.isConstructed && Array.isArray(value) ? value.map((child: ParsedBlock) => toNode(child, base)) : []
+  const childrenBytes = children.reduce((sum, child) => sum + child.raw.length, 0)
+  if (childrenBytes !== (idBlock.isConstructed ? content.length : 0)) throw new Error('not DER')
   return { tag: raw[0]!, raw, content, contentStart: content.byteOffset - base, children }
 }
 

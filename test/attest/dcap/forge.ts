@@ -30,8 +30,8 @@ export const collateral = pki.collateral(NOW_MS)
 export const prepared = prepareCollateral(collateral, pki.rootDer, NOW_MS)
 
 const dates = { issuedMs: NOW_MS - 3_600_000, expiresMs: NOW_MS + 30 * DAY_MS }
-export const tcbInfo = (): TcbInfo => emulatedTcbInfo(dates)
-export const qeIdentity = (): QeIdentity => emulatedQeIdentity(dates)
+export const tcbInfo = (): TcbInfo => structuredClone(emulatedTcbInfo(dates))
+export const qeIdentity = (): QeIdentity => structuredClone(emulatedQeIdentity(dates))
 
 /** The status, or the reason of the refusal. Anything thrown that is not a refusal is a failure of the test. */
 export const judge = (
