@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import {
   type Collateral,
   DcapError,
@@ -142,4 +142,23 @@ export const seeded = (seed: number): (() => number) => {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+}
+
+const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex')
+const tlv = (tag: number, content: Uint8Array): Buffer => {
+  const size = content.length
+  const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...length]), content])
+}
+
+/** What is signed of a certificate or revocation list. */
+export const signedPart = (der: Uint8Array): Buffer => {
+  const bytes = Buffer.from(der)
+  return bytes.subarray(bytes[1]! < 0x82 ? 3 : 4, bytes.lastIndexOf(ECDSA_SHA256))
+}
+
+/** A certificate or revocation list of these bytes, soundly signed whatever they are. */
+export const signDer = (signed: Uint8Array, issuer: { privateKey: KeyObject }): Buffer => {
+  const signature = tlv(0x03, Buffer.concat([Buffer.of(0), sign('sha256', signed, issuer.privateKey)]))
+  return tlv(0x30, Buffer.concat([signed, ECDSA_SHA256, signature]))
 }
