@@ -76,7 +76,7 @@ export interface CertificateIssuer {
   /** PEM, PKCS#8; and PEM, leaf first. */
   issue(request: CertificateRequest): Promise<{ key: string; chain: readonly string[] }>
   /** The key that every member's instance of the app holds for these domains, PEM, and a PKCS#10 request for it, PEM. */
-  forDomain(domains: readonly string[], epoch: number): Promise<{ key: string; request: string }>
+  forDomain(domains: readonly string[], epoch: number): { key: string; request: string }
 }
 
 /** What this TD and this app are. Nothing here is evidence. */

@@ -622,9 +622,8 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
     about:
       "TLS that no single machine's end stops: the app's key for a domain, and a request with which an authority certifies it",
     needsMember: true,
-    slow: true,
-    handle: async ({ domains, epoch }, { host }) => {
-      const { key, request } = await host.certificates.forDomain(domains, epoch)
+    handle: ({ domains, epoch }, { host }) => {
+      const { key, request } = host.certificates.forDomain(domains, epoch)
       return { key, certificate_request: request }
     },
   }),

@@ -1,7 +1,20 @@
 import { createHash } from 'node:crypto'
 import { formatClusterId } from '../../protocols/wire/cluster-id.ts'
 import { type Clock, type Random, UsageError } from '../base/index.ts'
-import type { Signer, Subject } from './certificate.ts'
+import {
+  certificateReportData,
+  checkSubject,
+  DSTACK_OID,
+  deterministicSigner,
+  dstackExtension,
+  makeCertificate,
+  makeCertificateRequest,
+  type Signer,
+  type Subject,
+  signerOf,
+  USAGE_APP,
+  USAGE_APP_CA,
+} from './certificate.ts'
 import { dstackKey } from './derive.ts'
 import type { Keyring } from './keyring.ts'
 import { p256Pem, p256Spki } from './p256.ts'
@@ -63,8 +76,8 @@ export class AppCertificates {
   }
 
   /** The CA root's certificate, PEM. */
-  async rootCertificate(): Promise<string> {
-    return (await this.#authoritiesOnce()).root
+  rootCertificate(): string {
+    return this.#authoritiesOnce().root
   }
 
   /**
@@ -72,15 +85,14 @@ export class AppCertificates {
    * @throws UsageError on names that no certificate can carry, and on a lifetime that ends before it begins.
    */
   async issue(request: LeafRequest): Promise<{ key: string; chain: readonly string[] }> {
-    const { checkSubject, makeCertificate } = await import('./certificate.ts')
     const lifetime = lifetimeOf(request, Math.floor(this.#clock.now() / 1000))
     checkSubject(request.subject)
-    const authorities = await this.#authoritiesOnce()
+    const authorities = this.#authoritiesOnce()
     const key = request.key === undefined ? this.#freshKey() : Uint8Array.from(request.key)
     try {
       const spki = p256Spki(key)
       const extensions = await this.#extensions(request, spki)
-      const leaf = await this.#signAsApp((signer) =>
+      const leaf = this.#signAsApp((signer) =>
         makeCertificate(
           {
             subject: { commonName: request.subject, spki },
@@ -95,7 +107,7 @@ export class AppCertificates {
           signer,
         ),
       )
-      return { key: p256Pem(key), chain: [leaf, authorities.app, authorities.root] }
+      return { key: p256Pem(key, spki), chain: [leaf, authorities.app, authorities.root] }
     } finally {
       key.fill(0)
     }
@@ -105,8 +117,7 @@ export class AppCertificates {
    * The key that every member's instance of this app holds for `domains` (the first names it), PKCS#8 PEM, and a PKCS#10
    * request, PEM, with which a public authority issues one certificate that is good on all of them.
    */
-  async forDomain(domains: readonly string[], epoch = 0): Promise<{ key: string; request: string }> {
-    const { makeCertificateRequest } = await import('./certificate.ts')
+  forDomain(domains: readonly string[], epoch = 0): { key: string; request: string } {
     const scalar = this.#keyring.domainKey(this.#appId, domains[0] ?? '', epoch)
     try {
       return { request: makeCertificateRequest(scalar, domains), key: p256Pem(scalar) }
@@ -125,8 +136,7 @@ export class AppCertificates {
     }
   }
 
-  async #signAsApp<T>(use: (signer: Signer) => T): Promise<T> {
-    const { signerOf } = await import('./certificate.ts')
+  #signAsApp<T>(use: (signer: Signer) => T): T {
     const scalar = this.#keyring.app(this.#appId).caKey()
     try {
       return use(signerOf(scalar))
@@ -136,7 +146,6 @@ export class AppCertificates {
   }
 
   async #extensions(request: LeafRequest, spki: Uint8Array) {
-    const { certificateReportData, DSTACK_OID, dstackExtension, USAGE_APP } = await import('./certificate.ts')
     const extensions = [dstackExtension(DSTACK_OID.appId, this.#appId), dstackExtension(DSTACK_OID.usage, Buffer.from(USAGE_APP))]
     if (request.evidence !== undefined) {
       const { quote, eventLog, attestation } = await request.evidence(certificateReportData(spki))
@@ -150,13 +159,12 @@ export class AppCertificates {
     return extensions
   }
 
-  async #authoritiesOnce(): Promise<Authorities> {
-    this.#authorities ??= await this.#makeAuthorities()
+  #authoritiesOnce(): Authorities {
+    this.#authorities ??= this.#makeAuthorities()
     return this.#authorities
   }
 
-  async #makeAuthorities(): Promise<Authorities> {
-    const { DSTACK_OID, deterministicSigner, dstackExtension, makeCertificate, USAGE_APP_CA } = await import('./certificate.ts')
+  #makeAuthorities(): Authorities {
     const appScalar = this.#keyring.app(this.#appId).caKey()
     const appSubject: Subject = { commonName: 'Dstack App CA', organization: 'Dstack', spki: p256Spki(appScalar) }
     appScalar.fill(0)

@@ -52,6 +52,7 @@ export class AppKeys {
   readonly #k256: Uint8Array
   readonly #ca: Uint8Array
   readonly #env: Uint8Array
+  readonly #signing = new Map<AppKeyAlgorithm, DerivedKey>()
   #wiped = false
 
   /** Copies what it is given; the caller wipes its own. For tests of published vectors; others use {@link AppKeys.derive}. */
@@ -119,18 +120,14 @@ export class AppKeys {
     if (mode === 'secp256k1_prehashed' && data.length !== 32) {
       throw new UsageError('bad_length', `Pre-hashed signing requires a 32-byte digest, but received ${data.length} bytes`)
     }
-    const { key, publicKey, signatureChain } = this.getKey(SIGN_PATH, SIGN_PURPOSE, mode === 'ed25519' ? 'ed25519' : 'secp256k1')
-    try {
-      const signature =
-        mode === 'ed25519'
-          ? signEd25519(key, data)
-          : secp256k1()
-              .signRecoverable(mode === 'secp256k1' ? createHash('sha256').update(data).digest() : data, key)
-              .slice(0, 64)
-      return { signature, publicKey, signatureChain: [signature, ...signatureChain] }
-    } finally {
-      key.fill(0)
-    }
+    const { key, publicKey, signatureChain } = this.#signingKey(mode === 'ed25519' ? 'ed25519' : 'secp256k1')
+    const signature =
+      mode === 'ed25519'
+        ? signEd25519(key, data)
+        : secp256k1()
+            .signRecoverable(mode === 'secp256k1' ? createHash('sha256').update(data).digest() : data, key)
+            .slice(0, 64)
+    return { signature, publicKey, signatureChain: [signature, ...signatureChain] }
   }
 
   /** Tappd's DeriveKey: a P-256 scalar at `path`. The caller wipes it. */
@@ -164,6 +161,19 @@ export class AppKeys {
   wipe(): void {
     this.#wiped = true
     for (const secret of [this.#k256, this.#ca, this.#env]) secret.fill(0)
+    for (const { key } of this.#signing.values()) key.fill(0)
+    this.#signing.clear()
+  }
+
+  /** The key at path "vms" is always the same: derived once for each curve. */
+  #signingKey(curve: AppKeyAlgorithm): DerivedKey {
+    this.#secret()
+    let found = this.#signing.get(curve)
+    if (found === undefined) {
+      found = this.getKey(SIGN_PATH, SIGN_PURPOSE, curve)
+      this.#signing.set(curve, found)
+    }
+    return found
   }
 
   #secret(): Uint8Array {

@@ -1,43 +1,12 @@
 import { createHash, sign } from 'node:crypto'
 import { isIP } from 'node:net'
 import { p256 } from '@noble/curves/nist.js'
-import { AsnConvert, OctetString } from '@peculiar/asn1-schema'
-import {
-  AlgorithmIdentifier,
-  AttributeTypeAndValue,
-  AttributeValue,
-  AuthorityKeyIdentifier,
-  BasicConstraints,
-  Certificate,
-  ExtendedKeyUsage,
-  Extension,
-  Extensions,
-  GeneralName,
-  id_ce_authorityKeyIdentifier,
-  id_ce_basicConstraints,
-  id_ce_extKeyUsage,
-  id_ce_keyUsage,
-  id_ce_subjectAltName,
-  id_ce_subjectKeyIdentifier,
-  id_kp_clientAuth,
-  id_kp_serverAuth,
-  KeyIdentifier,
-  KeyUsage,
-  KeyUsageFlags,
-  Name,
-  RelativeDistinguishedName,
-  SubjectAlternativeName,
-  SubjectKeyIdentifier,
-  SubjectPublicKeyInfo,
-  TBSCertificate,
-  Validity,
-  Version,
-} from '@peculiar/asn1-x509'
-import { concat, utf8 } from '../../protocols/wire/bytes.ts'
+import { utf8 } from '../../protocols/wire/bytes.ts'
 import { UsageError } from '../base/index.ts'
+import { bits, element, integer, ipAddress, octets, oid, sequence, set, TRUE, time, utf8String } from './der.ts'
 import { p256KeyObject, p256Spki } from './p256.ts'
 
-// X.509 (RFC 5280) and PKCS#10 (RFC 2986) of P-256 keys. Loaded only when the first certificate is asked for.
+// X.509 (RFC 5280) and PKCS#10 (RFC 2986) of P-256 keys.
 
 /** dstack's extensions (ra-tls/src/oids.rs); each value is a DER OCTET STRING inside the extension's own. */
 export const DSTACK_OID = {
@@ -53,50 +22,54 @@ export const DSTACK_OID = {
 export const USAGE_APP_CA = 'app:ca'
 export const USAGE_APP = 'app:custom'
 
-const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
-const OID_COMMON_NAME = '2.5.4.3'
-const OID_ORGANIZATION = '2.5.4.10'
-const OID_EXTENSION_REQUEST = '2a864886f70d01090e'
+const OID = {
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  commonName: '2.5.4.3',
+  organization: '2.5.4.10',
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  authorityKeyIdentifier: '2.5.29.35',
+  extendedKeyUsage: '2.5.29.37',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+  extensionRequest: '1.2.840.113549.1.9.14',
+} as const
+const VERSION_3 = element(0xa0, integer(Uint8Array.of(2)))
+const ALGORITHM = sequence(oid(OID.ecdsaWithSha256))
+/** RFC 5280, 4.2.1.3: bit 0 is digitalSignature, 5 keyCertSign, 6 cRLSign. */
+const KEY_USAGE_LEAF = bits(Uint8Array.of(0x80), 7)
+const KEY_USAGE_CA = bits(Uint8Array.of(0x06), 1)
 
 const SUBJECT_BYTES_MAX = 512
 const ALT_NAME_BYTES_MAX = 253
 const ALT_NAMES_MAX = 100
-
-const buffer = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer
-const der = (value: unknown): Uint8Array => new Uint8Array(AsnConvert.serialize(value))
-
-/** One DER element. */
-const tlv = (tag: number, ...parts: readonly Uint8Array[]): Uint8Array => {
-  const body = concat([...parts])
-  if (body.length < 0x80) return concat([Uint8Array.of(tag, body.length), body])
-  const length = Buffer.from(
-    body.length.toString(16).padStart(body.length > 0xff ? (body.length > 0xffff ? 6 : 4) : 2, '0'),
-    'hex',
-  )
-  return concat([Uint8Array.of(tag, 0x80 | length.length), length, body])
-}
+/** Labels of letters, digits, - and _ between dots. */
+const DNS_NAME = /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/
 
 const pem = (label: string, bytes: Uint8Array): string =>
   `-----BEGIN ${label}-----\n${Buffer.from(bytes)
     .toString('base64')
     .replace(/.{1,64}/g, '$&\n')}-----END ${label}-----\n`
 
-const extension = (extnID: string, critical: boolean, value: Uint8Array): Extension =>
-  new Extension({ extnID, critical, extnValue: new OctetString(buffer(value)) })
+/** An extension, encoded. */
+const extension = (id: string, critical: boolean, value: Uint8Array): Uint8Array =>
+  critical ? sequence(oid(id), TRUE, octets(value)) : sequence(oid(id), octets(value))
 
-/** A dstack extension. */
-export const dstackExtension = (oid: string, value: Uint8Array): Extension => extension(oid, false, tlv(0x04, value))
+/** A dstack extension, encoded. */
+export const dstackExtension = (id: string, value: Uint8Array, critical = false): Uint8Array =>
+  extension(id, critical, octets(value))
 
 /** RFC 5280, 4.2.1.2 (1): SHA-1 of the public key's bits, which are the last 65 bytes. */
 const keyIdentifier = (spki: Uint8Array): Uint8Array => createHash('sha1').update(spki.subarray(-65)).digest()
 
-const nameOf = (commonName: string, organization?: string): Name => {
-  const attribute = (type: string, text: string) =>
-    new RelativeDistinguishedName([new AttributeTypeAndValue({ type, value: new AttributeValue({ utf8String: text }) })])
-  return new Name([
-    ...(organization === undefined ? [] : [attribute(OID_ORGANIZATION, organization)]),
-    ...(commonName === '' ? [] : [attribute(OID_COMMON_NAME, commonName)]),
-  ])
+const nameOf = (commonName: string, organization?: string): Uint8Array => {
+  const attribute = (type: string, text: string) => set(sequence(oid(type), utf8String(text)))
+  return sequence(
+    ...(organization === undefined ? [] : [attribute(OID.organization, organization)]),
+    ...(commonName === '' ? [] : [attribute(OID.commonName, commonName)]),
+  )
 }
 
 export const checkSubject = (subject: string): void => {
@@ -107,21 +80,18 @@ export const checkSubject = (subject: string): void => {
 }
 
 /** DNS names (in ASCII, a wildcard as the first label at most) and IP addresses. */
-const altNamesExtension = (names: readonly string[], critical: boolean): Extension[] => {
+const altNamesExtension = (names: readonly string[], critical: boolean): Uint8Array[] => {
   if (names.length === 0) return []
   if (names.length > ALT_NAMES_MAX) throw new UsageError('bad_alt_name', `at most ${ALT_NAMES_MAX} alternative names`)
   const general = names.map((name) => {
-    if (isIP(name) !== 0 && !name.includes('%')) return new GeneralName({ iPAddress: name })
-    if (
-      name.length > ALT_NAME_BYTES_MAX ||
-      !/^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/.test(name) ||
-      name.includes('..')
-    ) {
+    // GeneralName: [2] dNSName, [7] iPAddress.
+    if (isIP(name) !== 0 && !name.includes('%')) return element(0x87, ipAddress(name))
+    if (name.length > ALT_NAME_BYTES_MAX || !DNS_NAME.test(name)) {
       throw new UsageError('bad_alt_name', 'an alternative name is neither a DNS name in ASCII nor an IP address')
     }
-    return new GeneralName({ dNSName: name })
+    return element(0x82, Buffer.from(name))
   })
-  return [extension(id_ce_subjectAltName, critical, der(new SubjectAlternativeName(general)))]
+  return [extension(OID.subjectAltName, critical, sequence(...general))]
 }
 
 export interface Subject {
@@ -142,35 +112,24 @@ export interface CertificateFields {
   altNames?: readonly string[]
   serverAuth?: boolean
   clientAuth?: boolean
-  /** dstack's. */
-  extensions?: readonly Extension[]
+  /** dstack's, each encoded. */
+  extensions?: readonly Uint8Array[]
 }
 
-const extensionsOf = (fields: CertificateFields): Extension[] => {
-  const ca = fields.pathLength !== undefined
-  const usages = [...(fields.serverAuth ? [id_kp_serverAuth] : []), ...(fields.clientAuth ? [id_kp_clientAuth] : [])]
-  return [
-    extension(
-      id_ce_basicConstraints,
-      true,
-      der(new BasicConstraints(ca ? { cA: true, pathLenConstraint: fields.pathLength! } : { cA: false })),
-    ),
-    extension(
-      id_ce_keyUsage,
-      true,
-      der(new KeyUsage(ca ? KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign : KeyUsageFlags.digitalSignature)),
-    ),
-    ...(usages.length === 0 ? [] : [extension(id_ce_extKeyUsage, false, der(new ExtendedKeyUsage(usages)))]),
+const extensionsOf = (fields: CertificateFields): Uint8Array => {
+  const { pathLength } = fields
+  const ca = pathLength !== undefined
+  const usages = [...(fields.serverAuth ? [oid(OID.serverAuth)] : []), ...(fields.clientAuth ? [oid(OID.clientAuth)] : [])]
+  return sequence(
+    extension(OID.basicConstraints, true, ca ? sequence(TRUE, integer(Uint8Array.of(pathLength))) : sequence()),
+    extension(OID.keyUsage, true, ca ? KEY_USAGE_CA : KEY_USAGE_LEAF),
+    ...(usages.length === 0 ? [] : [extension(OID.extendedKeyUsage, false, sequence(...usages))]),
     // RFC 5280, 4.2.1.6: critical where the subject is empty.
     ...altNamesExtension(fields.altNames ?? [], fields.subject.commonName === ''),
-    extension(id_ce_subjectKeyIdentifier, false, der(new SubjectKeyIdentifier(keyIdentifier(fields.subject.spki)))),
-    extension(
-      id_ce_authorityKeyIdentifier,
-      false,
-      der(new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyIdentifier(fields.issuer.spki)) })),
-    ),
+    extension(OID.subjectKeyIdentifier, false, octets(keyIdentifier(fields.subject.spki))),
+    extension(OID.authorityKeyIdentifier, false, sequence(element(0x80, keyIdentifier(fields.issuer.spki)))),
     ...(fields.extensions ?? []),
-  ]
+  )
 }
 
 /** How bytes are signed: DER of an ECDSA-P256-SHA256 signature. */
@@ -188,27 +147,22 @@ export const deterministicSigner =
   (bytes) =>
     p256.sign(bytes, scalar, { format: 'der', lowS: false })
 
-const algorithm = () => new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 })
-
 /** A certificate, PEM. */
 export const makeCertificate = (fields: CertificateFields, signer: Signer): string => {
-  // Positive and never with a leading zero byte: the bytes are the INTEGER's own.
+  // Positive, and never with a leading zero byte.
   const serial = Uint8Array.from(fields.serial)
   serial[0] = (serial[0]! & 0x7f) | 0x40
-  const tbs = new TBSCertificate({
-    version: Version.v3,
-    serialNumber: buffer(serial),
-    signature: algorithm(),
-    issuer: nameOf(fields.issuer.commonName, fields.issuer.organization),
-    validity: new Validity({ notBefore: new Date(fields.notBeforeMs), notAfter: new Date(fields.notAfterMs) }),
-    subject: nameOf(fields.subject.commonName, fields.subject.organization),
-    subjectPublicKeyInfo: AsnConvert.parse(buffer(fields.subject.spki), SubjectPublicKeyInfo),
-    extensions: new Extensions(extensionsOf(fields)),
-  })
-  return pem(
-    'CERTIFICATE',
-    der(new Certificate({ tbsCertificate: tbs, signatureAlgorithm: algorithm(), signatureValue: buffer(signer(der(tbs))) })),
+  const tbs = sequence(
+    VERSION_3,
+    integer(serial),
+    ALGORITHM,
+    nameOf(fields.issuer.commonName, fields.issuer.organization),
+    sequence(time(fields.notBeforeMs), time(fields.notAfterMs)),
+    nameOf(fields.subject.commonName, fields.subject.organization),
+    fields.subject.spki,
+    element(0xa3, extensionsOf(fields)),
   )
+  return pem('CERTIFICATE', sequence(tbs, ALGORITHM, bits(signer(tbs))))
 }
 
 /** A PKCS#10 request for `names`, the first of which is the common name; PEM. */
@@ -216,11 +170,9 @@ export const makeCertificateRequest = (scalar: Uint8Array, names: readonly strin
   const commonName = names[0] ?? ''
   if (commonName === '') throw new UsageError('bad_subject', 'a certificate request names at least one domain')
   checkSubject(commonName)
-  const extensions = der(new Extensions(altNamesExtension(names, false)))
-  const attribute = tlv(0x30, tlv(0x06, Buffer.from(OID_EXTENSION_REQUEST, 'hex')), tlv(0x31, extensions))
-  const info = tlv(0x30, Uint8Array.of(0x02, 0x01, 0x00), der(nameOf(commonName)), p256Spki(scalar), tlv(0xa0, attribute))
-  const signature = deterministicSigner(scalar)(info)
-  return pem('CERTIFICATE REQUEST', tlv(0x30, info, der(algorithm()), tlv(0x03, Uint8Array.of(0), signature)))
+  const attribute = sequence(oid(OID.extensionRequest), set(sequence(...altNamesExtension(names, false))))
+  const info = sequence(integer(Uint8Array.of(0)), nameOf(commonName), p256Spki(scalar), element(0xa0, attribute))
+  return pem('CERTIFICATE REQUEST', sequence(info, ALGORITHM, bits(deterministicSigner(scalar)(info))))
 }
 
 /** The report data by which a quote binds a certificate's key: SHA-512("ratls-cert:" ‖ SPKI). */

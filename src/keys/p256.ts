@@ -22,21 +22,21 @@ export const p256Spki = (scalar: Uint8Array): Uint8Array => concat([SPKI_HEAD, p
 export const p256PointSpki = (point: Uint8Array): Uint8Array =>
   concat([SPKI_HEAD, ECDH.convertKey(point, 'prime256v1', undefined, undefined, 'uncompressed') as Buffer])
 
-/** PKCS#8 DER (138 bytes) of a P-256 scalar. The caller wipes it. */
-export const p256Pkcs8 = (scalar: Uint8Array): Uint8Array =>
-  concat([PKCS8_HEAD, scalar, PKCS8_MIDDLE, p256PublicKey(scalar, 'uncompressed')])
+/** PKCS#8 DER (138 bytes) of a P-256 scalar. The caller wipes it. `spki` is for who has it already. */
+export const p256Pkcs8 = (scalar: Uint8Array, spki = p256Spki(scalar)): Uint8Array =>
+  concat([PKCS8_HEAD, scalar, PKCS8_MIDDLE, spki.subarray(SPKI_HEAD.length)])
 
 /** PKCS#8 PEM: what an app is given. A string cannot be wiped, so it is made when the answer is. */
-export const p256Pem = (scalar: Uint8Array): string => {
-  const der = p256Pkcs8(scalar)
+export const p256Pem = (scalar: Uint8Array, spki?: Uint8Array): string => {
+  const der = p256Pkcs8(scalar, spki)
   const base64 = Buffer.from(der.buffer, der.byteOffset, der.length).toString('base64')
   der.fill(0)
   return `-----BEGIN PRIVATE KEY-----\n${base64.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`
 }
 
 /** For signing with node:crypto. OpenSSL cleanses its copy when the object is collected. */
-export const p256KeyObject = (scalar: Uint8Array): KeyObject => {
-  const der = p256Pkcs8(scalar)
+export const p256KeyObject = (scalar: Uint8Array, spki?: Uint8Array): KeyObject => {
+  const der = p256Pkcs8(scalar, spki)
   try {
     return createPrivateKey({ key: Buffer.from(der.buffer, der.byteOffset, der.length), format: 'der', type: 'pkcs8' })
   } finally {

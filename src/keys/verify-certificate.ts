@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { RefusedError } from '../base/index.ts'
 import type { LeafEvidence } from './app-certificates.ts'
+import { certificateReportData, DSTACK_OID, USAGE_APP, USAGE_APP_CA } from './certificate.ts'
 import { p256PointSpki } from './p256.ts'
 
 /** RA-TLS leaves carry a quote twice; nothing of ours is near this. */
@@ -46,7 +47,7 @@ export const verifyAppCertificate = async (
   chain: string | readonly string[],
   expected: CertificateExpectation,
 ): Promise<AppCertificate> => {
-  const { certificateReportData, DSTACK_OID, USAGE_APP, USAGE_APP_CA } = await import('./certificate.ts')
+  // Lazily: a node only makes certificates; reading them takes a library.
   const { readExtensions } = await import('./read-extensions.ts')
   const [leaf, ca] = parseChain(typeof chain === 'string' ? chain : chain.join('\n'))
   const root = createPublicKey({ key: spkiOf(expected.caRootPublicKey), format: 'der', type: 'spki' })
