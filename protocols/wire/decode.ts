@@ -58,6 +58,9 @@ class Cursor {
       value |= BigInt(byte & 0x7f) << BigInt(7 * i)
       if ((byte & 0x80) === 0) {
         if (value > U64_MAX) break
+        // One spelling for one number. The codec's reader loses its place in longer ones, and would then read fields
+        // that were never checked.
+        if (byte === 0 && i > 0) throw new MalformedError('a number is longer than it need be')
         return value
       }
     }
