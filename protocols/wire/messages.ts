@@ -13,8 +13,11 @@ export interface Timer {
 
 /** Length-prefixed messages over one stream, each with its own limit and deadline. */
 export interface Messages {
-  /** The next message's bytes, without its prefix. More than `limitBytes`: {@link MalformedError}. */
-  read(limitBytes: number): Promise<Uint8Array>
+  /**
+   * The next message's bytes, without its prefix. Empty, more than `limitBytes`, or a bad prefix: {@link MalformedError}.
+   * @param timeoutMs - where this message may take longer than others; default `stepTimeoutMs`
+   */
+  read(limitBytes: number, timeoutMs?: number): Promise<Uint8Array>
   write(bytes: Uint8Array): Promise<void>
 }
 
@@ -37,8 +40,8 @@ export const messagesOf = (
 ): Messages => {
   const bytes = byteStream(stream, { maxBufferSize: options.maxBytes + MAX_PREFIX_BYTES })
 
-  const step = async <T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-    const deadline = options.timer.deadline(options.stepTimeoutMs, options.signal)
+  const step = async <T>(run: (signal: AbortSignal) => Promise<T>, timeoutMs = options.stepTimeoutMs): Promise<T> => {
+    const deadline = options.timer.deadline(timeoutMs, options.signal)
     try {
       return await run(deadline.signal)
     } catch (error) {
@@ -54,20 +57,23 @@ export const messagesOf = (
     for (let i = 0; i < MAX_PREFIX_BYTES; i++) {
       const byte = (await bytes.read({ bytes: 1, signal })).get(0)
       length += (byte & 0x7f) * 0x80 ** i
-      if ((byte & 0x80) === 0) return length
+      if ((byte & 0x80) !== 0) continue
+      // As multiformats' unsigned-varint has it: one spelling for one number.
+      if (byte === 0 && i > 0) throw new MalformedError('message length: longer than it need be')
+      return length
     }
     throw new MalformedError('message length: more than four bytes')
   }
 
   return {
-    read: (limitBytes) =>
+    read: (limitBytes, timeoutMs) =>
       step(async (signal) => {
         const length = await readLength(signal)
         if (length === 0 || length > limitBytes)
           throw new MalformedError(`message of ${length} bytes, at most ${limitBytes} here`)
         // A copy: what the stream hands out may alias its receive buffer. Nothing secret is ever in a message unsealed.
         return (await bytes.read({ bytes: length, signal })).slice()
-      }),
+      }, timeoutMs),
     write: (message) => step((signal) => bytes.write(concat([prefix(message.length), message]), { signal })),
   }
 }
