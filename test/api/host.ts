@@ -56,10 +56,14 @@ export class TestHost implements ApiHost {
   readonly clock = systemClock
   readonly log = silentLog
 
+  readonly certificates: AppCertificates
+
   constructor(
     readonly keyring: Keyring = testKeyring(),
     readonly appId: Uint8Array = APP_ID,
-  ) {}
+  ) {
+    this.certificates = new AppCertificates(keyring, appId, { clock: this.clock, random: systemRandom })
+  }
 
   membership = () => this.membershipNow
   keys = (epoch: number) => this.keyring.app(this.appId, epoch)
@@ -82,10 +86,6 @@ export class TestHost implements ApiHost {
     reportData,
     events: FACTS.events,
   })
-
-  get certificates(): AppCertificates {
-    return new AppCertificates(this.keyring, this.appId, { clock: this.clock, random: systemRandom })
-  }
 
   cluster = () => ({
     clusterId: 'GTEST',
