@@ -5,7 +5,7 @@ import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/i
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
 import type { Anchor } from '../anchor/index.ts'
 import type { UnixSocket } from '../api/index.ts'
-import { type Attester, createVerifier, describePolicy, insecurities, type Policy } from '../attest/index.ts'
+import { type Attester, type Collateral, createVerifier, describePolicy, insecurities, type Policy } from '../attest/index.ts'
 import {
   type Clock,
   type Log,
@@ -122,6 +122,8 @@ export class MeshNode {
   #clusterId: Uint8Array | undefined
   #network: Libp2p<{ onboard: Onboard }> | undefined
   #attester: Attester | undefined
+  /** The newest that the attester gave: others' evidence is judged by it where it is newer than theirs. */
+  #collateral: Collateral | undefined
   #membership: Membership | undefined
   #apps: App[] = []
   #stopped: Promise<void> | undefined
@@ -227,13 +229,25 @@ export class MeshNode {
             random: this.#random,
             log: this.#log,
           })
-    this.#attester = opened.attester
     this.#cleanups.push(() => opened.stop())
-    return opened.attester
+    const { attester } = opened
+    this.#attester = {
+      tee: attester.tee,
+      extend: (events) => attester.extend(events),
+      eventLog: () => attester.eventLog(),
+      quote: (reportData, stop) => attester.quote(reportData, stop),
+      collateral: async (stop) => {
+        this.#collateral = await attester.collateral(stop)
+        return this.#collateral
+      },
+    }
+    return this.#attester
   }
 
   #verifier(): VerifierFactory {
-    return this.#init.verifier ?? ((policy) => createVerifier({ policy, clock: this.#clock }))
+    return (
+      this.#init.verifier ?? ((policy) => createVerifier({ policy, clock: this.#clock, ownCollateral: () => this.#collateral }))
+    )
   }
 
   async #bootstrap(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
