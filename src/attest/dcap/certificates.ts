@@ -234,8 +234,7 @@ export const readCertificate = (der: Buffer): Certificate =>
  */
 export const readCrl = (der: Buffer): RevocationList =>
   reading('crl_malformed', 'a revocation list', () => {
-    // At least 4 bytes to a value in a list of revoked serial numbers.
-    const [tbs, algorithm, signature, ...rest] = expect(readDer(der, 100 + der.length / 4), TAG.sequence, 'list').children
+    const [tbs, algorithm, signature, ...rest] = expect(readDer(der, der.length), TAG.sequence, 'list').children
     const parts = [...expect(tbs, TAG.sequence, 'list body').children]
     const version = expect(parts.shift(), TAG.integer, 'version')
     if (rest.length > 0 || hex(version.content) !== '01') throw new Error('version')

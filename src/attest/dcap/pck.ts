@@ -20,7 +20,7 @@ export interface Pck {
   readonly notBeforeMs: number
   readonly notAfterMs: number
   readonly publicKey: KeyObject
-  /** 16 bytes that name the platform (encrypted by nobody: treat it as an identifier). */
+  /** 16 bytes that name the processor for as long as it lives. */
   readonly ppid: Uint8Array
   /** The 16 SGX TCB components. */
   readonly sgxSvns: Uint8Array
@@ -174,7 +174,8 @@ const SHAPES_MAX = 64
 /**
  * Reads PCK certificates of one CA. Reading ASN.1 costs several times what the signatures of a quote cost, and
  * certificates of one CA are the same bytes but for their values: the ASN.1 library reads the first one of each shape,
- * and in the others the values are taken from the same places.
+ * and in the others the values are taken from the same places. That gives what the library would: every tag and length
+ * of such a certificate is the same, and each place is inside the content of one primitive value.
  */
 export class PckReader {
   readonly #issuer: Certificate

@@ -157,7 +157,7 @@ const readJson = (text: string, name: string, reason: DcapReason): Field => {
     value = JSON.parse(text)
     canonical = JSON.stringify(value)
   } catch {
-    // Neither of them can be told from the other by whoever sent it.
+    // Not JSON, or nested too deep to be written again: refused below.
   }
   check(canonical === text, reason, `${name} is not compact JSON with each key once`)
   return new Field(value, name, reason)

@@ -11,6 +11,7 @@ import {
   prepareCollateral,
   verifyQuote,
 } from '../../../src/attest/dcap/index.ts'
+import { readQeIdentity, readTcbInfo } from '../../../src/attest/dcap/tcb.ts'
 import type { CrlFields, Issuer } from '../../../src/attest/emulator/index.ts'
 import {
   collateral,
@@ -271,15 +272,30 @@ describe('TCB info', () => {
   ]
   it('is refused where a field is missing, of another type or out of its range', () => {
     for (const [what, change] of changes) {
-      assert.equal(
-        judge(
-          sound,
-          withTcbInfo((info) => change(info as never)),
-        ),
-        'tcb_info_malformed',
-        what,
-      )
+      const document = tcbInfo()
+      change(document as never)
+      assert.throws(() => readTcbInfo(JSON.stringify(document)), { reason: 'tcb_info_malformed' }, what)
     }
+  })
+  it('with a field out of its range makes collateral refused', () => {
+    assert.equal(
+      judge(
+        sound,
+        withTcbInfo((info) => {
+          info.version = 4
+        }),
+      ),
+      'tcb_info_malformed',
+    )
+    assert.equal(
+      judge(
+        sound,
+        withQeIdentity((identity) => {
+          identity.version = 1
+        }),
+      ),
+      'qe_identity_malformed',
+    )
   })
   it('is refused where two levels are equal, wherever they stand', () => {
     assert.equal(
@@ -396,14 +412,9 @@ describe('QE identity', () => {
   ]
   it('is refused where a field is missing, of another type or out of its range', () => {
     for (const [what, change] of changes) {
-      assert.equal(
-        judge(
-          sound,
-          withQeIdentity((identity) => change(identity as never)),
-        ),
-        'qe_identity_malformed',
-        what,
-      )
+      const document = qeIdentity()
+      change(document as never)
+      assert.throws(() => readQeIdentity(JSON.stringify(document)), { reason: 'qe_identity_malformed' }, what)
     }
   })
   it('has version 2 or 3', () => {

@@ -71,7 +71,7 @@ describe('DER', () => {
     const next = seeded(7)
     const sample = bytes('301d a003020102 0205 0123456789 3008 0603550403 0c0161 03020780 0101ff')
     let read = 0
-    for (let round = 0; round < 20_000; round++) {
+    for (let round = 0; round < 6_000; round++) {
       const mutated = Uint8Array.from(sample)
       for (let edits = 1 + Math.floor(next() * 3); edits > 0; edits--) {
         mutated[Math.floor(next() * mutated.length)] = Math.floor(next() * 256)
@@ -86,6 +86,6 @@ describe('DER', () => {
       read++
       assert.equal(hex(encode(node)), hex(mutated))
     }
-    assert.ok(read > 1000, `${read} of the mutations were DER`)
+    assert.ok(read > 300, `${read} of the mutations were DER`)
   })
 })

@@ -145,7 +145,7 @@ export const seeded = (seed: number): (() => number) => {
 }
 
 const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex')
-const tlv = (tag: number, content: Uint8Array): Buffer => {
+export const tlv = (tag: number, content: Uint8Array): Buffer => {
   const size = content.length
   const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 0xff]
   return Buffer.concat([Buffer.from([tag, ...length]), content])

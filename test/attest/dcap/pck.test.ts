@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { OctetString } from '@peculiar/asn1-schema'
+import type { TBSCertificate } from '@peculiar/asn1-x509'
 import { readCertificate } from '../../../src/attest/dcap/certificates.ts'
+import { readDer } from '../../../src/attest/dcap/der.ts'
 import { DcapError } from '../../../src/attest/dcap/index.ts'
 import { PckReader } from '../../../src/attest/dcap/pck.ts'
 import type { SgxFields } from '../../../src/attest/emulator/index.ts'
-import { accepted, flipped, judge, pki, platform, seeded, signDer, signedPart } from './forge.ts'
+import { accepted, flipped, judge, pki, platform, seeded, signDer, signedPart, tlv } from './forge.ts'
 
 const issuer = readCertificate(Buffer.from(pki.platformCa.certificate.der))
 const outcome = (reader: PckReader, der: Uint8Array): string => {
@@ -68,6 +71,64 @@ describe('PCK certificates', () => {
         assert.equal(cold(der({ [field]: new Uint8Array(wrong) })), 'certificate_malformed', `${field} of ${wrong}`)
       }
     }
+  })
+
+  it('have the items of the SGX extension in the profile’s order, five under a Processor CA and seven under a Platform CA', () => {
+    const extension = (change: (items: Uint8Array[]) => Uint8Array[]) => {
+      const alter = (tbs: TBSCertificate) => {
+        const sgx = tbs.extensions!.find(({ extnID }) => extnID === '1.2.840.113741.1.13.1')!
+        const items = readDer(new Uint8Array(sgx.extnValue.buffer)).children.map(({ raw }) => raw)
+        sgx.extnValue = new OctetString(Uint8Array.from(tlv(0x30, Buffer.concat(change(items)))).buffer)
+      }
+      return cold(pki.platform({ certificate: { alter } }).pck.certificate.der)
+    }
+    const sound = extension((items) => items)
+    assert.match(sound, /^\{"serial"/)
+    const five = extension((items) => items.slice(0, 5))
+    assert.match(five, /"pceSvn":13/)
+    const malformed: [string, (items: Uint8Array[]) => Uint8Array[]][] = [
+      ['none', () => []],
+      ['four', (items) => items.slice(0, 4)],
+      ['six', (items) => items.slice(0, 6)],
+      ['one twice', (items) => [...items, items[0]!]],
+      ['one for another', (items) => [items[0]!, ...items.slice(0, 6)]],
+      ['another order', (items) => [items[1]!, items[0]!, ...items.slice(2)]],
+      ['one too many', (items) => [...items, tlv(0x30, Buffer.from('060a2a864886f84d010d01080500', 'hex'))]],
+      ['an SGX type of no meaning', (items) => items.with(4, flipped(items[4]!, items[4]!.length - 1, 1))],
+      ['an item without a value', (items) => items.with(4, tlv(0x30, Buffer.from('060a2a864886f84d010d0105', 'hex')))],
+      ['an item of another type', (items) => items.with(3, Buffer.from(items[3]!).fill(0x0c, 14, 15))],
+    ]
+    for (const [what, change] of malformed) assert.equal(extension(change), 'certificate_malformed', what)
+    const components = (change: (parts: Uint8Array[]) => Uint8Array[]) =>
+      extension((items) => {
+        const [id, list] = readDer(items[1]!).children
+        const parts = list!.children.map(({ raw }) => raw)
+        return items.with(1, tlv(0x30, Buffer.concat([id!.raw, tlv(0x30, Buffer.concat(change(parts)))])))
+      })
+    assert.match(
+      components((parts) => parts),
+      /"pceSvn":13/,
+    )
+    assert.equal(
+      components((parts) => parts.slice(1)),
+      'certificate_malformed',
+    )
+    assert.equal(
+      components((parts) => parts.toReversed()),
+      'certificate_malformed',
+    )
+    assert.equal(
+      components((parts) => [...parts, parts[0]!]),
+      'certificate_malformed',
+    )
+    assert.equal(
+      components((parts) => parts.with(1, parts[0]!)),
+      'certificate_malformed',
+    )
+    assert.equal(
+      components(() => []),
+      'certificate_malformed',
+    )
   })
 
   it('are read alike by shape and by the library, whatever they say', () => {
