@@ -1,3 +1,4 @@
+import { rmdirSync } from 'node:fs'
 import { createEmulatedPki } from '../../src/attest/emulator/index.ts'
 import { FuseServer } from './tsm-fuse-protocol.ts'
 import { type TreeCounts, type Trouble, TsmTree } from './tsm-fuse-tree.ts'
@@ -43,10 +44,15 @@ const obey = (command: ServerCommand): void => {
   }
 }
 
-// The test is gone, or wants us gone: leave no mount behind.
+// The test is gone, or wants us gone: leave neither mount nor directory. A Ctrl-C that reaches the whole group is for the test to hear.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
 process.on('disconnect', () => {
   tree.release()
-  void server.stop().then(() => process.exit(0))
+  void server.stop().then(() => {
+    rmdirSync(mountPoint!)
+    process.exit(0)
+  })
 })
 process.on('message', (command: ServerCommand) => {
   obey(command)

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -92,9 +92,10 @@ export class TsmFuse {
   }
 }
 
+/** What the process does itself, unless it was killed. */
 const unmount = (mountPoint: string): void => {
   if (isMounted(mountPoint)) spawnSync('umount', ['-l', mountPoint])
-  rmdirSync(mountPoint)
+  rmSync(mountPoint, { recursive: true, force: true })
 }
 
 export const isMounted = (mountPoint: string): boolean => readFileSync('/proc/self/mounts', 'utf8').includes(` ${mountPoint} `)

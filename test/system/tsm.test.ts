@@ -28,6 +28,7 @@ import {
 import { StandIn } from '../attest/collateral/stand-in.ts'
 import { makeEventLog } from '../support/event-log.ts'
 import { isMounted, TsmFuse } from '../support/tsm-fuse.ts'
+import type { TreeCounts } from '../support/tsm-fuse-tree.ts'
 
 // The real client against the kernel's interface, served over /dev/fuse. Needs root and /dev/fuse, and says so by failing.
 
@@ -61,6 +62,16 @@ describe('TDX attester on configfs-tsm', () => {
     started.push(made)
     return made
   }
+  /** Waits for what the other process sees; for ten seconds at most. */
+  const until = async (holds: (counts: TreeCounts) => boolean): Promise<void> => {
+    const endMs = systemClock.monotonicMs() + 10_000
+    for (;;) {
+      const { counts } = await fuse.look()
+      if (holds(counts)) return
+      assert.ok(systemClock.monotonicMs() < endMs, `still ${JSON.stringify(counts)}`)
+      await systemClock.sleep(5)
+    }
+  }
   /** Pauses that take no time, where a test wants many of them. */
   const hasty: Clock = { ...systemClock, sleep: (_, signal) => systemClock.sleep(0, signal) }
 
@@ -71,8 +82,7 @@ describe('TDX attester on configfs-tsm', () => {
   afterEach(async () => {
     await Promise.all(started.splice(0).map((made) => made.stop()))
     // A thread that was told to stop inside the kernel removes its entry a moment later; one left behind never goes.
-    while ((await fuse.look()).counts.entries > 0);
-    await fuse.stop()
+    await until(({ entries }) => entries === 0).finally(() => fuse.stop())
     assert.equal(isMounted(fuse.mountPoint), false)
     assert.equal(existsSync(fuse.mountPoint), false)
     assert.throws(() => process.kill(fuse.pid, 0), { code: 'ESRCH' })
@@ -264,7 +274,7 @@ describe('TDX attester on configfs-tsm', () => {
       const controllers = [0, 1, 2].map(() => new AbortController())
       const waiting = controllers.map(({ signal }) => attester.quote(reportData(), signal))
       const settled = Promise.allSettled(waiting)
-      while ((await fuse.look()).counts.quotesWaitingMax === 0);
+      await until(({ quotesWaitingMax }) => quotesWaitingMax > 0)
       for (const controller of controllers) controller.abort(gone)
       for (const result of await settled) assert.deepEqual(result, { status: 'rejected', reason: gone })
       await fuse.trouble({ kind: 'fault', place: 'outblob', errno: 'EIO', times: 1 })
@@ -286,14 +296,14 @@ describe('TDX attester on configfs-tsm', () => {
       const first = attester.quote(reportData())
       const second = attester.quote(reportData())
       const settled = Promise.all([fails(first, UsageError, 'tdx_stopped'), fails(second, UsageError, 'tdx_stopped')])
-      while ((await fuse.look()).counts.quotesWaitingMax === 0);
+      await until(({ quotesWaitingMax }) => quotesWaitingMax > 0)
       await attester.stop()
       await settled
       await fails(attester.quote(reportData()), UsageError, 'tdx_stopped')
       // The thread is still inside the kernel; when that lets go of it, it tidies up and ends.
       assert.equal((await fuse.look()).counts.entries, 1)
       await fuse.hold(false)
-      while ((await fuse.look()).counts.entries > 0);
+      await until(({ entries }) => entries === 0)
     })
   })
 
@@ -302,7 +312,7 @@ describe('TDX attester on configfs-tsm', () => {
       await fuse.hold(true)
       const asked = Array.from({ length: 32 }, reportData)
       const quotes = Promise.all(asked.map((data) => attester.quote(data)))
-      while ((await fuse.look()).counts.quotesWaitingMax === 0);
+      await until(({ quotesWaitingMax }) => quotesWaitingMax > 0)
       // More than the pool has threads, while the quote is stuck in the kernel.
       await Promise.all(Array.from({ length: 64 }, () => readFile('/proc/self/stat')))
       await stat('/')
