@@ -2,7 +2,6 @@
 export type { Attester, TdEvent } from './attester.ts'
 export * from './collateral/index.ts'
 export * from './dcap/index.ts'
-export { explainQuote } from './explain-quote.ts'
 export {
   APPS_MAX,
   type AppIdentity,
@@ -14,6 +13,7 @@ export {
   type TdIdentity,
   tdEvents,
 } from './events.ts'
+export { explainQuote } from './explain-quote.ts'
 export {
   type AcceptedVerdict,
   createVerifier,
