@@ -19,6 +19,9 @@ const HASHES: Readonly<Record<string, (data: Uint8Array) => Uint8Array>> = {
 }
 export const HASH_ALGORITHMS = [...Object.keys(HASHES), 'raw'] as const
 
+/** Keccak runs on the event loop, in JavaScript: nobody may keep the whole node waiting with it. */
+const KECCAK_BYTES_MAX = 64 * 1024
+
 const DEFAULT_ALGORITHM = 'sha512'
 const DEFAULT_TAG = 'app-data'
 
@@ -36,6 +39,9 @@ export const tappdReportData = (
   const hash = Object.hasOwn(HASHES, name) ? HASHES[name] : undefined
   if (hash === undefined) {
     throw new UsageError('unsupported_hash', `invalid hash algorithm; supported: ${HASH_ALGORITHMS.join(', ')}`)
+  }
+  if (name.startsWith('keccak') && prefix.length + data.length > KECCAK_BYTES_MAX) {
+    throw new UsageError('bad_length', `${name} takes at most ${KECCAK_BYTES_MAX} bytes here; hash them first`)
   }
   const tag = prefix === '' ? DEFAULT_TAG : prefix
   return { reportData: hash(Buffer.concat([Buffer.from(`${tag}:`), data])), algorithm: name, prefix: tag }

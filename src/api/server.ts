@@ -24,6 +24,8 @@ export interface ApiLimits {
   idleTimeoutMs: number
   /** Quotes and certificates under way at once; more are told to come back. */
   slowRequests: number
+  /** All bodies under way together. */
+  bodiesBytes: number
   slowTimeoutMs: number
   /** How long {@link AppServer.stop} waits for answers under way. */
   stopGraceMs: number
@@ -37,6 +39,7 @@ export const API_LIMITS: Readonly<ApiLimits> = {
   requestTimeoutMs: 10_000,
   idleTimeoutMs: 65_000,
   slowRequests: 64,
+  bodiesBytes: 64 * 1024 * 1024,
   slowTimeoutMs: 30_000,
   stopGraceMs: 5_000,
 }
@@ -56,6 +59,8 @@ const PROTOBUF_TYPE = 'application/octet-stream'
 const TYPES = { text: 'text/plain; charset=utf-8', json: JSON_TYPE, bytes: PROTOBUF_TYPE } as const
 
 const NO_BODY = Buffer.alloc(0)
+/** Bodies up to this are not counted. */
+const SMALL_BODY_BYTES = 64 * 1024
 
 /**
  * The guest agent's API of one app: dstack's v0, v1 and Tappd, the seeds' routes, and ours. `host` decides whose keys it
@@ -86,12 +91,14 @@ export const createAppServer = async (host: ApiHost, limits: Readonly<ApiLimits>
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setErrorHandler((error, request, reply) => {
     const failure = failureOfHttp(error)
-    if (failure.status >= 500) {
-      host.log.warn('api-failed', { path: pathOf(request.url), status: failure.status, why: messageOf(error) })
-    }
+    // An app decides how often it asks: only what is our fault is worth a line of the operator's log.
+    if (failure.status === 500) host.log.error('api.failed', { path: pathOf(request.url), reason: messageOf(error) })
     return sendFailure(reply, wantsJson(request), failure)
   })
   app.setNotFoundHandler((request, reply) => notFound(request, reply))
+
+  const bodies = new LargeBodies(limits)
+  app.addHook('onRequest', (request, reply, done) => done(bodies.admit(request, reply)))
 
   const answers = new Answers()
   const slow = new SlowRequests(host, limits)
@@ -148,13 +155,17 @@ const requireMember = (host: ApiHost): void => {
 }
 
 const rpcHandler =
-  (route: RpcRoute, host: ApiHost, answers: Answers, slow: SlowRequests) => (request: FastifyRequest, reply: FastifyReply) => {
+  (route: RpcRoute, host: ApiHost, answers: Answers, slow: SlowRequests) =>
+  (request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined => {
     const json = wantsJson(request)
     const body = bodyOf(request)
     if (route.needsMember) requireMember(host)
     const name = route.repeatable ? Answers.nameOf(request.method, request.url, json, body) : undefined
     const kept = name === undefined ? undefined : answers.get(name)
-    if (kept !== undefined) return reply.type(json ? JSON_TYPE : PROTOBUF_TYPE).send(kept)
+    if (kept !== undefined) {
+      reply.type(json ? JSON_TYPE : PROTOBUF_TYPE).send(kept)
+      return undefined
+    }
 
     const { request: message, response } = route
     const query = () => request.url.slice(pathOf(request.url).length + 1)
@@ -164,11 +175,14 @@ const rpcHandler =
       const bytes = json ? Buffer.from(JSON.stringify(toJson(response, answer))) : Buffer.from(toProtobuf(response, answer))
       wipeSecrets(response, answer)
       if (name !== undefined) answers.keep(name, bytes)
-      return reply.type(json ? JSON_TYPE : PROTOBUF_TYPE).send(bytes)
+      reply.type(json ? JSON_TYPE : PROTOBUF_TYPE).send(bytes)
     }
     if (!route.slow) {
       const answer = route.handle(values, { host, signal: neverAborts })
-      return answer instanceof Promise ? answer.then(send) : send(answer)
+      if (answer instanceof Promise) return answer.then(send)
+      // Nothing is returned where nothing is awaited: fastify would watch a returned reply to its end.
+      send(answer)
+      return undefined
     }
     return slow.run(request, (signal) => Promise.resolve(route.handle(values, { host, signal }))).then(send)
   }
@@ -179,6 +193,33 @@ const plainHandler = (route: PlainRoute, host: ApiHost) => async (request: Fasti
   if (route.needsMember) requireMember(host)
   const answer = await route.handle({ params: request.params as Record<string, string>, body: bodyOf(request) }, host)
   return reply.type(TYPES[route.answers]).send(Buffer.from(answer as string))
+}
+
+/** Bounds what the bodies of all connections may take together: each alone may take {@link ApiLimits.bodyBytes}. */
+class LargeBodies {
+  #bytes = 0
+  readonly #limits: ApiLimits
+
+  constructor(limits: ApiLimits) {
+    this.#limits = limits
+  }
+
+  /** Undefined, or why the request cannot be taken now. */
+  admit({ headers }: FastifyRequest, reply: FastifyReply): StatusError | undefined {
+    const stated = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : this.#limits.bodyBytes
+    // What is larger than one may be is refused by its stated length, or when it gets there.
+    const bytes = Math.min(stated, this.#limits.bodyBytes)
+    if (bytes <= SMALL_BODY_BYTES) return undefined
+    if (this.#bytes + bytes > this.#limits.bodiesBytes) {
+      reply.header('connection', 'close')
+      return new StatusError({ status: 503, message: 'too many large requests at once', retryAfterMs: RETRY_AFTER_MS })
+    }
+    this.#bytes += bytes
+    reply.raw.once('close', () => {
+      this.#bytes -= bytes
+    })
+    return undefined
+  }
 }
 
 /** Bounds how many requests wait for hardware at once, and how long, and drops those whose asker is gone. */

@@ -32,6 +32,17 @@ export interface PayloadSignature {
 const SIGN_PATH = 'vms'
 const SIGN_PURPOSE = 'signing'
 
+/** The longest path, purpose, domain or tag: they are hashed on the event loop, which others wait for. */
+const NAME_BYTES_MAX = 64 * 1024
+
+const checkedName = (name: string): string => {
+  const bytes = Buffer.byteLength(name)
+  if (bytes > NAME_BYTES_MAX) {
+    throw new UsageError('bad_length', `a path, purpose, domain or tag has at most ${NAME_BYTES_MAX} bytes, not ${bytes}`)
+  }
+  return name
+}
+
 const unsupported = (): UsageError => new UsageError('unsupported_algorithm', 'Unsupported algorithm')
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
@@ -89,9 +100,9 @@ export class AppKeys {
   getKey(path: string, purpose = '', algorithm = ''): DerivedKey {
     const curve = algorithm === '' || algorithm === 'k256' ? 'secp256k1' : algorithm
     if (curve !== 'secp256k1' && curve !== 'ed25519') throw unsupported()
-    const key = dstackKey(this.#secret(), [utf8(path)])
+    const key = dstackKey(this.#secret(), [utf8(checkedName(path))])
     const publicKey = publicKeyOf(curve, key)
-    const link = this.#sign(keccak_256(utf8(`${purpose}:${hex(publicKey)}`)))
+    const link = this.#sign(keccak_256(utf8(`${checkedName(purpose)}:${hex(publicKey)}`)))
     return { key, publicKey, signatureChain: [link, this.issuedSignature] }
   }
 
@@ -104,7 +115,7 @@ export class AppKeys {
     if (curve === undefined) {
       throw new UsageError('unsupported_algorithm', 'algorithm must be `secp256k1` or `ed25519`: v1 has no default and no alias')
     }
-    const key = dstackV1Key(this.#secret(), domain, curve)
+    const key = dstackV1Key(this.#secret(), checkedName(domain), curve)
     const publicKey = publicKeyOf(curve, key)
     const link = this.#sign(keccak_256(dstackV1Claim(curve, domain, publicKey)))
     return { key, publicKey, signatureChain: [link, this.issuedSignature] }
@@ -132,12 +143,12 @@ export class AppKeys {
 
   /** Tappd's DeriveKey: a P-256 scalar at `path`. The caller wipes it. */
   p256Key(path: string): Uint8Array {
-    return dstackP256(this.#secret(), [utf8(path)])
+    return dstackP256(this.#secret(), [utf8(checkedName(path))])
   }
 
   /** dstack-vm's getkey: keyed BLAKE2b-256 of the tag. There the key was the shared secret; here it is this app's. */
   tagKey(tag: string): Uint8Array {
-    return blake2b(utf8(tag), { key: this.#secret(), dkLen: 32 })
+    return blake2b(utf8(checkedName(tag)), { key: this.#secret(), dkLen: 32 })
   }
 
   /** dstack-vm's attest: v ‖ r ‖ s (v 27 or 28, as ecrecover wants it) over keccak256("attest" ‖ appData). */

@@ -1,8 +1,11 @@
-import { createHash } from 'node:crypto'
+import { createHash, createPublicKey, verify } from 'node:crypto'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { UsageError } from '../base/index.ts'
 import { isScalar, SECP256K1_ORDER } from './scalar.ts'
 import { secp256k1 } from './secp256k1.ts'
+
+/** SubjectPublicKeyInfo of an ed25519 key (RFC 8410), up to the key. */
+const ED25519_SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex')
 
 const malformed = (what: string): UsageError => new UsageError('malformed', `invalid ${what}`)
 
@@ -20,7 +23,9 @@ export const verifySignature = (algorithm: string, data: Uint8Array, signature: 
     } catch {
       throw malformed('public key')
     }
-    return ed25519.verify(signature, data, publicKey, { zip215: false })
+    // OpenSSL's: the data may be megabytes.
+    const spki = Buffer.concat([ED25519_SPKI_HEAD, publicKey])
+    return verify(null, data, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature)
   }
   if (algorithm !== 'secp256k1' && algorithm !== 'k256' && algorithm !== 'secp256k1_prehashed') {
     throw new UsageError('unsupported_algorithm', 'Unsupported algorithm')

@@ -59,6 +59,24 @@ describe('the HTTP of an app socket', () => {
     assert.equal(API_LIMITS.bodyBytes, 10 * 1024 * 1024)
   })
 
+  it('takes no more of large bodies together than its limit, and small ones all the while', async () => {
+    const other = await TestSockets.create()
+    await other.serve(new TestHost(), { limits: { ...API_LIMITS, bodiesBytes: 300_000 } })
+    const head = (length: number) =>
+      `POST /Verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`
+    const held = connect({ path: other.path() })
+    held.on('error', () => {})
+    held.write(`${head(200_000)}{`)
+    const large = () => other.post('/Verify', { data: '00'.repeat(90_000) })
+    // Until the server has seen the one that is held.
+    while ((await large()).status !== 503);
+    assert.equal((await large()).headers['retry-after'], '1')
+    assert.equal((await other.post('/GetKey', { path: 'a' })).status, 200)
+    held.destroy()
+    while ((await large()).status === 503);
+    await other[Symbol.asyncDispose]()
+  })
+
   it('answers 400, clearly, when Content-Length counts characters instead of bytes', async () => {
     const body = '{"path":"ключ-é"}'
     const text = await sockets.raw(post(body, body.length))

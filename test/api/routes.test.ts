@@ -171,6 +171,8 @@ describe('the routes of an app socket', () => {
       ['/prpc/Tappd.RawQuote', { report_data: '00' }, 400, /exactly 64 bytes/],
       ['/prpc/Tappd.TdxQuote', { report_data: '00', hash_algorithm: 'md5' }, 400, /invalid hash algorithm/],
       ['/prpc/Tappd.TdxQuote', { report_data: '00', hash_algorithm: '__proto__' }, 400, /invalid hash algorithm/],
+      ['/prpc/Tappd.TdxQuote', { report_data: '00'.repeat(70_000), hash_algorithm: 'keccak256' }, 400, /hash them first/],
+      ['/GetKey', { path: 'x'.repeat(70_000) }, 400, /at most 65536 bytes/],
       ['/GetTlsKey', { not_before: 5, not_after: 5 }, 400, /^not_before must be earlier than not_after$/],
       ['/v1/AttestGpu', { nonce: '00' }, 400, /GPU/],
       [

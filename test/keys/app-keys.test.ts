@@ -126,8 +126,24 @@ describe('app keys', () => {
     assert.equal(recover(Buffer.concat([text('attest'), appData]), link), hex(app.publicKey))
   })
 
+  it('take names of any bytes, up to a length', () => {
+    const app = keyring.app(appId)
+    for (const name of ['', '\0', 'é', 'x'.repeat(65_536)]) assert.equal(app.getKey(name, name).key.length, 32)
+    const long = 'é'.repeat(32_769)
+    for (const use of [
+      () => app.getKey(long),
+      () => app.getKey('', long),
+      () => app.getKeyV1(long, 'ed25519'),
+      () => app.p256Key(long),
+      () => app.tagKey(long),
+    ]) {
+      assert.throws(use, { code: 'bad_length' })
+    }
+  })
+
   it('answer nothing once they are wiped', () => {
     const app = Keyring.fromSecrets([{ epoch: 0, secret: new Uint8Array(32).fill(9) }]).app(appId)
+    app.sign('ed25519', text('x'))
     app.wipe()
     for (const use of [
       () => app.getKey('a'),
