@@ -12,7 +12,7 @@ export interface CachedCollateral {
 }
 
 const FORMAT = 'dstack-mesh/collateral/1'
-/** Evidence has room for 192 KiB of collateral; base64 of its binary half adds to that. */
+/** What is fetched has at most 160 KiB and three issuer chains; base64 and escapes add to that. */
 const FILE_LIMIT_BYTES = 512 * 1024
 
 const TEXTS = ['pckCrlIssuerChain', 'tcbInfoIssuerChain', 'tcbInfo', 'qeIdentityIssuerChain', 'qeIdentity'] as const

@@ -23,8 +23,8 @@ export const INTEL_PCS: CollateralEndpoint = {
 const REQUEST_TIMEOUT_MS = 10_000
 /** TCB info, the largest answer, has about 15 KiB for today's machines. */
 const BODY_LIMIT_BYTES = 96 * 1024
-/** All of it travels in evidence, whose message has 256 KiB (protocols/wire). */
-const COLLATERAL_LIMIT_BYTES = 192 * 1024
+/** All of it travels in evidence, with issuer chains of some KiB and a quote, in a message of 256 KiB (protocols/wire). */
+const COLLATERAL_LIMIT_BYTES = 160 * 1024
 
 /**
  * The endpoint at a configured URL: Intel's service, or a caching service, which has the root's list below the same URL.

@@ -159,6 +159,11 @@ describe('fetching collateral', () => {
     })
   }
 
+  it('refuses answers that are too large together for evidence to carry', async () => {
+    for (const part of ['tcb', 'qe'] as const) spoil(part, (_, response) => response.end(Buffer.alloc(90_000, 0x20)))
+    await fails('collateral_bad_answer', /1\d{5} bytes of collateral/)
+  })
+
   it('refuses a revocation list in broken hex', async () => {
     spoil('rootCaCrl', (_, response) => response.end('3082zz'))
     await fails('collateral_bad_answer', /neither a DER/)
