@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
 import type { ErrorObject, ValidateFunction } from 'ajv'
 import canonicalize from 'canonicalize'
 import { parseClusterId } from '../../../protocols/wire/cluster-id.ts'
 import type { TcbStatus } from '../dcap/index.ts'
 import { PolicyError, parseStrictJson } from './json.ts'
-import schema from './policy.schema.json' with { type: 'json' }
+import { validate } from './policy.validator.ts'
 
 /** Registers that a policy can pin, in the order in which they are told. */
 export const MEASUREMENT_NAMES = [
@@ -83,16 +82,8 @@ const PROBLEMS_MAX = 16
 /** `90s`, `1h`, `3d` in milliseconds. The schema has checked the form. */
 const durationMs = (text: string): number => Number(text.slice(0, -1)) * UNIT_MS[text.at(-1) as keyof typeof UNIT_MS]
 
-let compiled: ValidateFunction<PolicyDocument> | undefined
-/** Loading and compiling costs tens of milliseconds: only for whoever reads a policy. */
-const validator = (): ValidateFunction<PolicyDocument> => {
-  if (compiled === undefined) {
-    const { Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv')
-    // All errors, for the person who writes a policy; the size limit bounds them. Our own schema is checked by its test.
-    compiled = new Ajv({ allErrors: true, meta: false, validateSchema: false, strict: false }).compile<PolicyDocument>(schema)
-  }
-  return compiled
-}
+/** Compiled when the program is built: compiling at every start would cost tens of milliseconds. */
+const conforms = validate as unknown as ValidateFunction<PolicyDocument>
 
 const inWords = ({ instancePath, message, keyword, params, propertyName }: ErrorObject): string => {
   const where = instancePath === '' ? 'the policy' : instancePath.slice(1)
@@ -147,10 +138,9 @@ const freeze = <T>(value: T): T => {
  */
 export const parsePolicy = (input: string | Uint8Array): Policy => {
   const document = parseStrictJson(input)
-  const validate = validator()
-  if (!validate(document)) {
+  if (!conforms(document)) {
     // The branches of a condition report its failing once more.
-    const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== 'if' && keyword !== 'propertyNames')
+    const errors = (conforms.errors ?? []).filter(({ keyword }) => keyword !== 'if' && keyword !== 'propertyNames')
     throw new PolicyError([...new Set(errors.map(inWords))].slice(0, PROBLEMS_MAX))
   }
   const problems = problemsOf(document)
