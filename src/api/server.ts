@@ -3,46 +3,13 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../base/index.ts'
 import { Answers } from './answers.ts'
-import { type Failure, failureOf, RETRY_AFTER_MS, StatusError } from './errors.ts'
+import { type Failure, failureOf, StatusError } from './errors.ts'
 import type { ApiHost } from './host.ts'
+import { API_LIMITS, type ApiLimits, LargeBodies, SlowRequests } from './limits.ts'
 import { type Message, parseJson, parseProtobuf, parseQuery, toJson, toProtobuf, type Values, wipeSecrets } from './message.ts'
 import { PLAIN_ROUTES, type PlainRoute } from './plain-routes.ts'
 import { RPC_ROUTES, type RpcRoute } from './rpc-routes.ts'
 import { listenOnUnixSocket, type SocketPlace, type UnixSocket } from './socket.ts'
-
-/** What one app may ask of the process: it shares it with the other apps and with the cluster. */
-export interface ApiLimits {
-  /** A request's body. */
-  bodyBytes: number
-  /** A request's line and headers together. */
-  headerBytes: number
-  connections: number
-  /** From a request's first byte to the end of its headers, and of its body. */
-  headersTimeoutMs: number
-  requestTimeoutMs: number
-  /** A connection on which nothing moves; longer than any handler takes. */
-  idleTimeoutMs: number
-  /** Quotes and certificates under way at once; more are told to come back. */
-  slowRequests: number
-  /** All bodies under way together. */
-  bodiesBytes: number
-  slowTimeoutMs: number
-  /** How long {@link AppServer.stop} waits for answers under way. */
-  stopGraceMs: number
-}
-
-export const API_LIMITS: Readonly<ApiLimits> = {
-  bodyBytes: 10 * 1024 * 1024,
-  headerBytes: 16 * 1024,
-  connections: 512,
-  headersTimeoutMs: 5_000,
-  requestTimeoutMs: 10_000,
-  idleTimeoutMs: 65_000,
-  slowRequests: 64,
-  bodiesBytes: 64 * 1024 * 1024,
-  slowTimeoutMs: 30_000,
-  stopGraceMs: 5_000,
-}
 
 /** The API of one app, for one socket. */
 export interface AppServer {
@@ -59,8 +26,6 @@ const PROTOBUF_TYPE = 'application/octet-stream'
 const TYPES = { text: 'text/plain; charset=utf-8', json: JSON_TYPE, bytes: PROTOBUF_TYPE } as const
 
 const NO_BODY = Buffer.alloc(0)
-/** Bodies up to this are not counted. */
-const SMALL_BODY_BYTES = 64 * 1024
 
 /**
  * The guest agent's API of one app: dstack's v0, v1 and Tappd, the seeds' routes, and ours. `host` decides whose keys it
@@ -101,7 +66,7 @@ export const createAppServer = async (host: ApiHost, limits: Readonly<ApiLimits>
   app.addHook('onRequest', (request, reply, done) => done(bodies.admit(request, reply)))
 
   const answers = new Answers()
-  const slow = new SlowRequests(host, limits)
+  const slow = new SlowRequests(host.clock, limits)
   for (const route of RPC_ROUTES) {
     for (const url of route.paths) {
       app.route({ method: ['GET', 'POST'], url, handler: rpcHandler(route, host, answers, slow) })
@@ -192,80 +157,9 @@ const neverAborts = new AbortController().signal
 const plainHandler = (route: PlainRoute, host: ApiHost) => async (request: FastifyRequest, reply: FastifyReply) => {
   if (route.needsMember) requireMember(host)
   const answer = await route.handle({ params: request.params as Record<string, string>, body: bodyOf(request) }, host)
-  return reply.type(TYPES[route.answers]).send(Buffer.from(answer as string))
-}
-
-/** Bounds what the bodies of all connections may take together: each alone may take {@link ApiLimits.bodyBytes}. */
-class LargeBodies {
-  #bytes = 0
-  readonly #limits: ApiLimits
-
-  constructor(limits: ApiLimits) {
-    this.#limits = limits
-  }
-
-  /** Undefined, or why the request cannot be taken now. */
-  admit({ headers }: FastifyRequest, reply: FastifyReply): StatusError | undefined {
-    const stated = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : this.#limits.bodyBytes
-    // What is larger than one may be is refused by its stated length, or when it gets there.
-    const bytes = Math.min(stated, this.#limits.bodyBytes)
-    if (bytes <= SMALL_BODY_BYTES) return undefined
-    if (this.#bytes + bytes > this.#limits.bodiesBytes) {
-      reply.header('connection', 'close')
-      return new StatusError({ status: 503, message: 'too many large requests at once', retryAfterMs: RETRY_AFTER_MS })
-    }
-    this.#bytes += bytes
-    reply.raw.once('close', () => {
-      this.#bytes -= bytes
-    })
-    return undefined
-  }
-}
-
-/** Bounds how many requests wait for hardware at once, and how long, and drops those whose asker is gone. */
-class SlowRequests {
-  #running = 0
-  readonly #host: ApiHost
-  readonly #limits: ApiLimits
-
-  constructor(host: ApiHost, limits: ApiLimits) {
-    this.#host = host
-    this.#limits = limits
-  }
-
-  async run<T>(request: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#running >= this.#limits.slowRequests) {
-      throw new StatusError({
-        status: 503,
-        message: 'too many requests for quotes and certificates',
-        retryAfterMs: RETRY_AFTER_MS,
-      })
-    }
-    const gone = new AbortController()
-    const onClose = () => gone.abort(new Error('the client is gone'))
-    using deadline = this.#host.clock.deadline(this.#limits.slowTimeoutMs, gone.signal)
-    const { socket } = request.raw
-    socket.once('close', onClose)
-    this.#running++
-    try {
-      return await untilAborted(work(deadline.signal), deadline.signal)
-    } finally {
-      this.#running--
-      socket.removeListener('close', onClose)
-    }
-  }
-}
-
-/** Settles when the work does, or the signal aborts: whoever does the work may be slow to hear of it. */
-const untilAborted = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
+  return reply
+    .type(TYPES[route.answers])
+    .send(typeof answer === 'string' ? Buffer.from(answer) : Buffer.from(answer.buffer, answer.byteOffset, answer.length))
 }
 
 const errorJson = (message: string): string => JSON.stringify({ error: message }, null, 2)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { API_LIMITS, type ApiLimits } from '../../src/api/server.ts'
+import { API_LIMITS, type ApiLimits } from '../../src/api/limits.ts'
 import { TestHost, TestSockets } from './host.ts'
 
 const SMALL: ApiLimits = { ...API_LIMITS, connections: 4, headersTimeoutMs: 150, requestTimeoutMs: 300, bodyBytes: 1000 }
