@@ -11,7 +11,7 @@ import {
   STEP_TIMEOUT_MS,
   type Timer,
 } from '../wire/index.ts'
-import { DONE_LIMIT_BYTES, HELLO_LIMIT_BYTES, REQUEST_LIMIT_BYTES } from './constants.ts'
+import { DONE_LIMIT_BYTES, HELLO_LIMIT_BYTES, QUOTE_TIMEOUT_MS, REQUEST_LIMIT_BYTES } from './constants.ts'
 import { challenge, joinerExpectation, joinId, onboardBinding, type Parties, transcriptHash } from './exchange.ts'
 import {
   decodeDone,
@@ -78,9 +78,10 @@ export const onboardOver = async (
   parent?: AbortSignal,
 ): Promise<{ joinId: string }> => {
   const exchange = tools.timer.deadline(tools.exchangeTimeoutMs ?? EXCHANGE_TIMEOUT_MS, parent)
+  const stepTimeoutMs = tools.stepTimeoutMs ?? STEP_TIMEOUT_MS
   const messages = messagesOf(stream, {
     maxBytes: REQUEST_LIMIT_BYTES,
-    stepTimeoutMs: tools.stepTimeoutMs ?? STEP_TIMEOUT_MS,
+    stepTimeoutMs,
     timer: tools.timer,
     signal: exchange.signal,
   })
@@ -105,8 +106,8 @@ export const onboardOver = async (
     await messages.write(message2)
     member.onStep?.('challenged', id)
 
-    // 3. J→P Request
-    const message3 = await messages.read(REQUEST_LIMIT_BYTES)
+    // 3. J→P Request; J makes its quote first
+    const message3 = await messages.read(REQUEST_LIMIT_BYTES, QUOTE_TIMEOUT_MS + stepTimeoutMs)
     const request = decodeRequest(message3)
     const evidence = decodeEvidence(request.evidence)
     const binding = onboardBinding(parties, hello.joinerNonce, onboarderNonce, request.kemPublicKey)
@@ -131,7 +132,7 @@ export const onboardOver = async (
     decodeDone(await messages.read(DONE_LIMIT_BYTES))
     member.admit(peers.joiner, credential, evidence)
     member.onStep?.('admitted', id)
-    await stream.close({ signal: exchange.signal })
+    await endStream(stream, exchange.signal)
     return { joinId: id }
   } catch (error) {
     const refused = asRefused(error, id)
@@ -155,9 +156,19 @@ export const sayNo = async (
 ): Promise<void> => {
   try {
     await messages.write(encodeRefusalMessage(refusal))
-    await stream.close({ signal })
   } catch (error) {
     stream.abort(error instanceof Error ? error : new Error('refusal not taken'))
+    return
+  }
+  await endStream(stream, signal)
+}
+
+/** All has been said: what becomes of the stream changes nothing any more. */
+const endStream = async (stream: Stream, signal: AbortSignal): Promise<void> => {
+  try {
+    await stream.close({ signal })
+  } catch (error) {
+    stream.abort(error instanceof Error ? error : new Error('stream not closed'))
   }
 }
 
