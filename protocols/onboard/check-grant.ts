@@ -1,6 +1,7 @@
 /** Step 5: the joiner opened the grant and believes nothing yet. Pure, but for the secrets that it wipes on failure. */
 import {
   type Accepted,
+  type CredentialExpectation,
   decodeEvidence,
   decodeGenesisBundle,
   type Evidence,
@@ -19,6 +20,7 @@ import type { EpochSecret, GrantPlaintext } from './messages.ts'
 /** The secrets of a grant, adopted by whoever owns secrets in the joiner; it copies them. */
 export interface AdoptedKeyring {
   publicKeys(): { cluster: Uint8Array; k256Root: Uint8Array; caRoot: Uint8Array }
+  /** Of an epoch that it was adopted with. */
   signingPublicKey(epoch: number): Uint8Array | undefined
   wipe(): void
 }
@@ -169,11 +171,11 @@ const checkOwnStanding = <K extends AdoptedKeyring, P extends ClusterPolicy>(
   policy: P,
   context: GrantContext<K, P>,
 ): void => {
-  const { parties, nowMs } = context
+  const { parties } = context
   const own = policy.judge(context.evidence, joinerExpectation(parties, context.binding))
   if (!own.accepted) throw new SelfRefusedError(own.code, own.reasons)
 
-  const credential = verifyCredential(plaintext.credential, expectation(keyring, policy, parties, nowMs))
+  const credential = verifyCredential(plaintext.credential, expectation(plaintext, keyring, policy, context))
   demand(credential.ok, 'credential_invalid', `our credential: ${credential.ok ? '' : credential.fault}`)
   const { body } = credential
   demand(equals(body.peerId, parties.joiner), 'credential_invalid', 'our credential names another peer')
@@ -187,8 +189,8 @@ const checkOnboarder = <K extends AdoptedKeyring, P extends ClusterPolicy>(
   policy: P,
   context: GrantContext<K, P>,
 ): Evidence => {
-  const { parties, nowMs } = context
-  const credential = verifyCredential(plaintext.onboarderCredential, expectation(keyring, policy, parties, nowMs))
+  const { parties } = context
+  const credential = verifyCredential(plaintext.onboarderCredential, expectation(plaintext, keyring, policy, context))
   demand(credential.ok, 'onboarder_credential', `the onboarder's credential: ${credential.ok ? '' : credential.fault}`)
   demand(
     equals(credential.body.peerId, parties.onboarder),
@@ -212,9 +214,14 @@ const checkOnboarder = <K extends AdoptedKeyring, P extends ClusterPolicy>(
   return evidence
 }
 
-const expectation = (keyring: AdoptedKeyring, policy: ClusterPolicy, parties: Parties, nowMs: number) => ({
+const expectation = <K extends AdoptedKeyring, P extends ClusterPolicy>(
+  { keyring: entries }: GrantPlaintext,
+  keyring: K,
+  policy: P,
+  { parties, nowMs }: GrantContext<K, P>,
+): CredentialExpectation => ({
   clusterId: parties.clusterId,
-  signingPublicKey: (epoch: number) => keyring.signingPublicKey(epoch),
+  signingPublicKey: (wanted) => (entries.some(({ epoch }) => epoch === wanted) ? keyring.signingPublicKey(wanted) : undefined),
   lifetimeMs: policy.credentialLifetimeMs,
   nowMs,
 })
