@@ -44,13 +44,14 @@ const sha256 = (...parts: (Uint8Array | string)[]): Uint8Array => {
   return Uint8Array.from(hash.digest())
 }
 
-/** Reads the compose files and gives each app its identity; instance ids are new with every start. */
-export const readApps = async (configs: readonly AppConfig[], random: Random): Promise<App[]> => {
+/** Reads the compose files and gives each app its identity: as dstack, an instance id is SHA-256(seed ‖ app id), 20 bytes of it. */
+export const readApps = async (configs: readonly AppConfig[], instanceSeed: Uint8Array): Promise<App[]> => {
   const apps: App[] = []
-  for (const { name, socket, compose, appId } of configs) {
+  for (const { name, socket, compose, appId: listedId } of configs) {
     const content = compose === undefined ? '' : await readCompose(compose)
     const composeHash = sha256(content)
-    const identity = { appId: appId ?? composeHash.slice(0, APP_ID_BYTES), composeHash, instanceId: random.bytes(APP_ID_BYTES) }
+    const appId = listedId ?? composeHash.slice(0, APP_ID_BYTES)
+    const identity = { appId, composeHash, instanceId: sha256(instanceSeed, appId).slice(0, APP_ID_BYTES) }
     const twin = apps.find((other) => Buffer.compare(other.identity.appId, identity.appId) === 0)
     if (twin !== undefined) {
       throw new UsageError('app_twice', `the apps ${twin.name} and ${name} have the same compose file, and so the same id`, {

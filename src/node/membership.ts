@@ -169,6 +169,7 @@ export class Membership {
   /** This node as an onboarder. */
   onboarder(options: {
     admit(peerId: Uint8Array, credential: Uint8Array): void
+    onJudged(peerId: Uint8Array, judged: JudgedTd): void
     onStep?(step: OnboarderStep, joinId: string): void
   }): OnboarderRole {
     const { keys, policy } = this.#issuer
@@ -181,6 +182,7 @@ export class Membership {
         const verdict: AcceptedVerdict | Refused = policy.judge(evidence, expected)
         if (!verdict.accepted) return verdict
         const subject = expected.peerId!
+        options.onJudged(subject, verdict.judged)
         return { accepted: true, issue: () => issue(this.#issuer, subject, verdict.judged) }
       },
       standingProof: () => ({ credential: this.#standing.credential, evidence: encodeEvidence(this.#standing.evidence) }),

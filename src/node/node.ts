@@ -27,7 +27,7 @@ import { openControl } from './control.ts'
 import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
 import { type KeyDeriver, keyDeriver } from './parts.ts'
-import { openDataDir, remember, rememberedCluster } from './remember.ts'
+import { instanceSeed, openDataDir, remember, rememberedCluster } from './remember.ts'
 import { renewWhileAlone } from './renewal.ts'
 import { controlSocketPath } from './settings.ts'
 import { type OpenTee, openTee, type Tee } from './tee.ts'
@@ -122,6 +122,7 @@ export class MeshNode {
   #clusterId: Uint8Array | undefined
   #network: Libp2p<{ onboard: Onboard }> | undefined
   #attester: Attester | undefined
+  #seen: OpenTee['seen'] = () => {}
   /** The newest that the attester gave: others' evidence is judged by it where it is newer than theirs. */
   #collateral: Collateral | undefined
   #membership: Membership | undefined
@@ -162,7 +163,7 @@ export class MeshNode {
     })
     this.#cleanups.push(() => control.stop())
 
-    const apps = await readApps(this.#init.apps, this.#random)
+    const apps = await readApps(this.#init.apps, await instanceSeed(dataDir, this.#random))
     const attester = await this.#openAttester()
     const peerKey = await createPeerKey()
     const membership =
@@ -219,7 +220,7 @@ export class MeshNode {
     const tee = this.#init.tee ?? { kind: 'auto' }
     const opened: OpenTee =
       this.#init.attester !== undefined
-        ? { attester: this.#init.attester, stop: async () => {} }
+        ? { attester: this.#init.attester, seen: () => {}, stop: async () => {} }
         : await openTee({
             tee: tee.kind,
             emulatorRoot: tee.emulatorRoot,
@@ -230,6 +231,7 @@ export class MeshNode {
             log: this.#log,
           })
     this.#cleanups.push(() => opened.stop())
+    this.#seen = opened.seen
     const { attester } = opened
     this.#attester = {
       tee: attester.tee,
@@ -344,6 +346,7 @@ export class MeshNode {
     this.#network!.services.onboard.serveAs(
       membership.onboarder({
         admit: (peerId, credential) => this.#admit(peerId, credential),
+        onJudged: (peerId, judged) => this.#seen(judged.tcbEvaluationDataNumber, peerIdText(peerId)),
         onStep: (step, joinId) => this.#log.info(`onboard.${step}`, { joinId }),
       }),
     )

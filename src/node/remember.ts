@@ -1,12 +1,15 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
-import { messageOf, UsageError } from '../base/index.ts'
+import { messageOf, type Random, UsageError } from '../base/index.ts'
 
-// What a node writes to disk: the cluster id and the genesis bundle. Never a secret, never the peer key (design: keys, "In memory").
+// What a node writes to disk: the cluster id, the genesis bundle, and what its instance ids are made from. Never a secret, never
+// the peer key (design: keys, "In memory").
 
 const CLUSTER_FILE = 'cluster'
 const GENESIS_FILE = 'genesis'
+const INSTANCE_FILE = 'instance'
+const INSTANCE_SEED_BYTES = 20
 
 const unusable = (dataDir: string, cause: unknown): UsageError =>
   new UsageError('data_dir_unusable', `cannot use the data folder ${dataDir}: ${messageOf(cause)}`, {
@@ -46,6 +49,29 @@ export const remember = async (dataDir: string, clusterId: Uint8Array, genesis: 
   try {
     await writeWhole(dataDir, GENESIS_FILE, genesis)
     await writeWhole(dataDir, CLUSTER_FILE, Buffer.from(`${formatClusterId(clusterId)}\n`))
+  } catch (cause) {
+    throw unusable(dataDir, cause)
+  }
+}
+
+/**
+ * What this installation's instance ids are made from, 20 bytes, not secret. Kept: RTMR3 carries the instance ids and can only
+ * be extended, so a node that starts again in the same TD must state the same ones.
+ */
+export const instanceSeed = async (dataDir: string, random: Random): Promise<Uint8Array> => {
+  const path = join(dataDir, INSTANCE_FILE)
+  try {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (text === undefined) {
+      const seed = random.bytes(INSTANCE_SEED_BYTES)
+      await writeWhole(dataDir, INSTANCE_FILE, Buffer.from(`${Buffer.from(seed).toString('hex')}\n`))
+      return seed
+    }
+    if (!/^[0-9a-f]{40}\n$/.test(text)) throw new Error(`${path} does not hold 40 hex digits; remove it to have it made anew`)
+    return Uint8Array.from(Buffer.from(text.trim(), 'hex'))
   } catch (cause) {
     throw unusable(dataDir, cause)
   }

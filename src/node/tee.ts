@@ -1,13 +1,17 @@
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { REPORT_DATA_BYTES } from '../../protocols/wire/index.ts'
 import {
   type Attester,
   CollateralStore,
+  checkEventLog,
   collateralEndpoint,
   createTdxAttester,
   detectTdx,
   INTEL_PCS,
   INTEL_ROOT,
+  parseQuote,
+  type TdxAttester,
 } from '../attest/index.ts'
 import { type Clock, type Log, messageOf, type Random, UsageError } from '../base/index.ts'
 
@@ -29,6 +33,8 @@ export interface TeeOptions {
 /** An attester, and what it takes to end it. */
 export interface OpenTee {
   attester: Attester
+  /** Told of the TCB evaluation data number that another TD was judged by: a higher one than ours is worth an alarm. */
+  seen(tcbEvaluationDataNumber: number, where: string): void
   stop(): Promise<void>
 }
 
@@ -52,12 +58,28 @@ const openTdx = async ({ pccs, dataDir, clock, random, log }: TeeOptions): Promi
     log,
   })
   const attester = createTdxAttester({ collateral, clock, random, log })
+  await checkBootLog(attester, log)
   return {
     attester,
+    seen: (number, where) => collateral.seen(number, where),
     async stop() {
       await attester.stop()
       await collateral.stop()
     },
+  }
+}
+
+/**
+ * Replays the firmware's event log (CCEL) against RTMR0 to RTMR2. The registers are what every judge compares, so a log that
+ * the host tampered with or left out endangers nothing but the explanation of how the registers came about: it is told, not fatal.
+ */
+const checkBootLog = async (attester: TdxAttester, log: Log): Promise<void> => {
+  try {
+    const { td } = parseQuote(await attester.quote(new Uint8Array(REPORT_DATA_BYTES)))
+    const { events } = checkEventLog(await attester.bootEventLog(), td)
+    log.info('td.boot_log', { events: events.length })
+  } catch (error) {
+    log.warn('td.boot_log_unexplained', { reason: messageOf(error) })
   }
 }
 
@@ -70,7 +92,7 @@ const openEmulator = async ({ emulatorRoot, clock, random }: TeeOptions): Promis
   const emulator = await loadEmulator()
   const pki = await sharedPki(emulator, emulatorRoot, clock, random)
   const measurements = await emulator.measureProgram()
-  return { attester: emulator.createEmulatedTd({ pki, measurements, clock }), stop: async () => {} }
+  return { attester: emulator.createEmulatedTd({ pki, measurements, clock }), seen: () => {}, stop: async () => {} }
 }
 
 /** Its own folder, loaded only on demand: an image without that folder cannot be talked into emulating by configuration. */

@@ -61,6 +61,21 @@ describe('a node', function () {
     )
   })
 
+  it('states the same instance after a restart in the same data folder, and another in another', async () => {
+    const first = await mesh.first()
+    const second = await mesh.node('second', { entry: mesh.entry(first) })
+    await second.start()
+    const instanceOf = async (name: string) =>
+      (JSON.parse((await ask(mesh.socket(name), '/Info', {})).text) as { instance_id: string }).instance_id
+    const before = await instanceOf('second')
+    assert.match(before, /^[0-9a-f]{40}$/)
+    assert.notEqual(before, await instanceOf('first'))
+    await second.stop()
+    const again = await mesh.node('second', { entry: { kind: 'join', peers: first.addresses() } })
+    await again.start()
+    assert.equal(await instanceOf('second'), before)
+  })
+
   it('lets an app have no quote that a member could have made', async () => {
     await mesh.first()
     const prefix = Buffer.from('dstack-mesh/v1\0\0').toString('hex')
@@ -212,13 +227,13 @@ describe('a node', function () {
     })
     await assert.rejects(mesh.first({ entry: { kind: 'new', policy } }), rejectsWith('policy_refuses_self'))
     assert.ok(!existsSync(anchor))
-    assert.deepEqual(readdirSync(join(mesh.folder, 'first')), [])
+    assert.deepEqual(readdirSync(join(mesh.folder, 'first')), ['instance'])
   })
 
   it('writes the cluster id and the genesis, for its user alone', async () => {
     const first = await mesh.first()
     const folder = join(mesh.folder, 'first')
-    assert.deepEqual(readdirSync(folder).sort(), ['anchor.jsonl', 'cluster', 'control.sock', 'genesis'])
+    assert.deepEqual(readdirSync(folder).sort(), ['anchor.jsonl', 'cluster', 'control.sock', 'genesis', 'instance'])
     assert.equal(readFileSync(join(folder, 'cluster'), 'utf8'), `${first.status().cluster}\n`)
     assert.equal(statSync(folder).mode & 0o777, 0o700)
     assert.equal(statSync(join(folder, 'genesis')).mode & 0o777, 0o600)
