@@ -1,9 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { PeerId } from '@libp2p/interface'
 import { formatClusterId, peerPublicKey } from '../../protocols/wire/index.ts'
 import type { WitnessLevel } from '../anchor/index.ts'
-import { type ApiHost, createAppServer, type QuotedEvent, type SocketPlace, type UnixSocket } from '../api/index.ts'
+import {
+  type ApiHost,
+  type AppServer,
+  createAppServer,
+  type QuotedEvent,
+  type SocketPlace,
+  type UnixSocket,
+} from '../api/index.ts'
 import { type AppIdentity, type Attester, appReportData, eventDigest } from '../attest/index.ts'
 import { type Clock, type Log, messageOf, type Random, UsageError } from '../base/index.ts'
 import { AppCertificates, appDataOf, verifySignature } from '../keys/index.ts'
@@ -36,6 +44,8 @@ const APP_ID_BYTES = 20
 /** dstack's type of RTMR3's run time events. */
 const EVENT_TYPE = 0x0800_0001
 const MEMBERSHIP_RETRY_MS = 5_000
+const DSTACK_SOCKET = 'dstack.sock'
+const TAPPD_SOCKET = 'tappd.sock'
 export const VERSION = '0.1.0'
 
 const sha256 = (...parts: (Uint8Array | string)[]): Uint8Array => {
@@ -94,16 +104,30 @@ export interface AppContext {
 export const openApp = async (app: App, context: AppContext): Promise<UnixSocket> => {
   const host = hostFor(app, context)
   if (context.routes !== undefined) return context.routes(host, app.place)
-  const server = await createAppServer(host)
-  const socket = await server.listen(app.place)
-  return {
-    path: socket.path,
-    async stop() {
+  const places = [app.place, ...tappdPlace(app.place)]
+  const servers: AppServer[] = []
+  const stop = async (): Promise<void> => {
+    for (const server of servers) {
       server.forgetKeys()
       await server.stop()
-    },
+    }
   }
+  try {
+    for (const place of places) {
+      const server = await createAppServer(host)
+      servers.push(server)
+      await server.listen(place)
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { path: app.place.path, stop }
 }
+
+/** Old dstack apps look for `tappd.sock` where newer ones look for `dstack.sock`: a socket of that name gets the other beside it. */
+const tappdPlace = (place: SocketPlace): SocketPlace[] =>
+  basename(place.path) === DSTACK_SOCKET ? [{ ...place, path: join(dirname(place.path), TAPPD_SOCKET) }] : []
 
 const quotedEvents = (attester: Attester): QuotedEvent[] =>
   attester

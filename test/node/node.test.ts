@@ -76,6 +76,15 @@ describe('a node', function () {
     assert.equal(await instanceOf('second'), before)
   })
 
+  it('serves tappd.sock beside a socket named dstack.sock, and takes both away again', async () => {
+    const [dstack, tappd] = [join(mesh.folder, 'dstack.sock'), join(mesh.folder, 'tappd.sock')]
+    const first = await mesh.first({ apps: [{ name: 'app', socket: { path: dstack, mode: 0o600 } }] })
+    assert.equal((await ask(tappd, '/prpc/Tappd.Info?json', {})).status, 200)
+    assert.equal(statSync(tappd).mode & 0o777, 0o600)
+    await first.stop()
+    assert.ok(!existsSync(dstack) && !existsSync(tappd))
+  })
+
   it('lets an app have no quote that a member could have made', async () => {
     await mesh.first()
     const prefix = Buffer.from('dstack-mesh/v1\0\0').toString('hex')
