@@ -164,6 +164,9 @@ describe('PCK certificates', () => {
       assert.equal(read, cold(certificate), `byte ${at}`)
       if (read.startsWith('certificate_')) refused++
     }
+    const negative = Buffer.from(sound)
+    negative[negative.indexOf(platform.pck.certificate.serial)]! |= 0x80
+    assert.equal(outcome(warm, negative), 'certificate_malformed')
     // What is left are the values.
     assert.ok(refused > signed.length / 4 && refused < signed.length / 2, `${refused} of ${signed.length}`)
   })
