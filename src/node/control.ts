@@ -1,13 +1,23 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { finished } from 'node:stream'
 import { listenOnUnixSocket, type UnixSocket } from '../api/index.ts'
 import { MeshError, messageOf } from '../base/index.ts'
 
-/** What the CLI may ask a running node; answers are JSON. */
+/** What the CLI may ask a running node; answers are JSON, or bytes where they are a secret. */
 export interface ControlHost {
   status(): unknown
   members(): unknown
   /** The key of `path` for the app `name` (default: the only one), 64 hex digits. */
   key(path: string, name: string | undefined): { app: string; appId: string; path: string; key: string }
+  /** The key of an app's encrypted volume, 32 bytes; wiped here once it is sent. */
+  volumeKey(volume: string, name: string | undefined): Uint8Array
+  /** The private key with which an app serves TLS for the first domain, PKCS#8 PEM; wiped here once it is sent. */
+  domainKey(domains: readonly string[], name: string | undefined): Uint8Array
+  /** A PKCS#10 request, PEM, for a certificate of that key on all the domains. */
+  domainRequest(
+    domains: readonly string[],
+    name: string | undefined,
+  ): { app: string; appId: string; domains: string[]; request: string }
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -42,8 +52,12 @@ const asJson = (error: unknown) =>
     : { error: messageOf(error), code: 'internal' }
 
 const send = (response: ServerResponse, status: number, body: unknown): void => {
-  const bytes = Buffer.from(`${JSON.stringify(body)}\n`)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, connection: 'close' })
+  const secret = body instanceof Uint8Array
+  const bytes = secret ? body : Buffer.from(`${JSON.stringify(body)}\n`)
+  const type = secret ? 'application/octet-stream' : 'application/json'
+  // Sent, or given up: in both cases nobody needs it here any more.
+  if (secret) finished(response, () => bytes.fill(0))
+  response.writeHead(status, { 'content-type': type, 'content-length': bytes.length, connection: 'close' })
   response.end(bytes)
 }
 
@@ -55,15 +69,32 @@ const answer = async (request: IncomingMessage, host: ControlHost): Promise<unkn
     case 'GET /members':
       return host.members()
     case 'POST /key': {
-      const body = await readJson(request)
-      const { path, app } = body
-      if (typeof path !== 'string' || (app !== undefined && typeof app !== 'string'))
-        throw new ControlError('path and app must be texts')
-      return host.key(path, app)
+      const { path, app } = await readJson(request)
+      if (typeof path !== 'string') throw new ControlError('path must be a text')
+      return host.key(path, appName(app))
+    }
+    case 'POST /volume-key': {
+      const { volume, app } = await readJson(request)
+      if (typeof volume !== 'string') throw new ControlError('volume must be a text')
+      return host.volumeKey(volume, appName(app))
+    }
+    case 'POST /domain-key':
+    case 'POST /domain-request': {
+      const { domains, app } = await readJson(request)
+      if (!isTextList(domains)) throw new ControlError('domains must be a list of texts')
+      return route === 'POST /domain-key' ? host.domainKey(domains, appName(app)) : host.domainRequest(domains, appName(app))
     }
     default:
       throw new ControlError(`no such route: ${route}`)
   }
+}
+
+const isTextList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+
+const appName = (app: unknown): string | undefined => {
+  if (app !== undefined && typeof app !== 'string') throw new ControlError('app must be a text')
+  return app
 }
 
 class ControlError extends MeshError {

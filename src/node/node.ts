@@ -24,6 +24,7 @@ import { type App, type AppConfig, type AppRoutes, openApp, readApps } from './a
 import { bootstrap } from './bootstrap.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import { openControl } from './control.ts'
+import { controlKeys } from './control-keys.ts'
 import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
 import { type KeyDeriver, keyDeriver } from './parts.ts'
@@ -159,7 +160,12 @@ export class MeshNode {
     const control = await openControl(controlSocketPath(dataDir), {
       status: () => this.status(),
       members: () => this.members(),
-      key: (path, name) => this.#controlKey(path, name),
+      ...controlKeys({
+        membership: () => this.#membership,
+        apps: () => this.#apps,
+        clock: this.#clock,
+        random: this.#random,
+      }),
     })
     this.#cleanups.push(() => control.stop())
 
@@ -422,23 +428,6 @@ export class MeshNode {
       apps: this.#apps.map(({ name, identity, place }) => ({ name, appId: hex(identity.appId), socket: place.path })),
       pid: process.pid,
     }
-  }
-
-  #controlKey(path: string, name: string | undefined) {
-    const membership = this.#membership
-    if (membership === undefined || !membership.serves()) {
-      throw new TransientError('not_a_member', 'this node is not a member yet', {
-        next: 'wait for it to join: dstack-mesh status',
-      })
-    }
-    const app = name === undefined && this.#apps.length === 1 ? this.#apps[0] : this.#apps.find((known) => known.name === name)
-    if (app === undefined) {
-      throw new UsageError('no_such_app', name === undefined ? 'this node serves several apps' : `no app is named ${name}`, {
-        next: `give --app one of: ${this.#apps.map((known) => known.name).join(', ')}`,
-      })
-    }
-    const { key } = membership.keys.app(app.identity.appId).getKey(path)
-    return { app: app.name, appId: hex(app.identity.appId), path, key: hex(key) }
   }
 
   /** Closes everything in reverse order and wipes the keys. Safe to call twice. */
