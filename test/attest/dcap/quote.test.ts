@@ -83,6 +83,7 @@ describe('quotes', () => {
   it('are refused, never thrown at, when they are no bytes at all', () => {
     for (const nothing of [undefined, null, 7, 'text', {}, [], new ArrayBuffer(5000), { bytes: 'text' }]) {
       assert.equal(judge(nothing as never), 'quote_malformed')
+      assert.throws(() => parseQuote(nothing as never), { reason: 'quote_malformed' })
     }
   })
 
