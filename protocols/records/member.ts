@@ -4,6 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import {
   CLUSTER_ID_BYTES,
   decodeStrict,
+  ED25519_SIGNATURE_BYTES,
   equals,
   exactly,
   MalformedError,
@@ -50,6 +51,14 @@ const shape: MessageShape = {
   9: { name: 'sent_at', type: 'uint' },
 }
 
+/** libp2p's signed envelope (RFC 0002) by an ed25519 key, whose protobuf form is 36 bytes. */
+const envelopeShape: MessageShape = {
+  1: { name: 'public_key', ...exactly(36) },
+  2: { name: 'payload_type', ...exactly(MEMBER_ENVELOPE_TYPE.length) },
+  3: { name: 'payload', type: 'bytes', min: 1, max: MEMBER_RECORD_LIMIT_BYTES },
+  5: { name: 'signature', ...exactly(ED25519_SIGNATURE_BYTES) },
+}
+
 /** The record in a libp2p signed envelope by the member's peer key. */
 export const sealMemberRecord = async (record: MemberRecord, peerKey: PrivateKey): Promise<Uint8Array> => {
   const bytes = MemberMessage.encode({
@@ -70,6 +79,8 @@ export const sealMemberRecord = async (record: MemberRecord, peerKey: PrivateKey
  */
 export const openMemberRecord = async (envelope: Uint8Array): Promise<MemberRecord> => {
   if (envelope.length > MEMBER_RECORD_LIMIT_BYTES) throw new MalformedError(`member record of ${envelope.length} bytes`)
+  // Before the library's lenient decoder, and before a signature of a kind that is dear to verify.
+  decodeStrict('Envelope', { decode: () => undefined }, envelopeShape, envelope)
   let opened: RecordEnvelope
   try {
     opened = await RecordEnvelope.openAndCertify(envelope, MEMBER_ENVELOPE_DOMAIN)
@@ -77,6 +88,8 @@ export const openMemberRecord = async (envelope: Uint8Array): Promise<MemberReco
     // The library throws many types for malformed input; to us they are one.
     throw new MalformedError(`member record: the envelope does not hold (${cause instanceof Error ? cause.message : 'unknown'})`)
   }
+  // The signature covers neither the key's encoding nor what else the envelope holds: only one form of it is a record.
+  if (!equals(opened.marshal(), envelope)) throw new MalformedError('member record: the envelope is not in its one form')
   // openAndCertify does not look at the payload type.
   if (!equals(opened.payloadType, utf8(MEMBER_ENVELOPE_TYPE))) throw new MalformedError('member record: another payload type')
   const message = decodeStrict('MemberRecord', MemberMessage, shape, opened.payload)
