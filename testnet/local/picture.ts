@@ -79,7 +79,9 @@ export class Picture {
       const story = steps.map(({ name, afterMs }) => `${name} ${styleText('dim', `${afterMs}`)}`).join('  ')
       return `${styleText('bold', member)}  ${story || styleText('dim', 'starting')}`
     })
-    const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : ''
+    // A first line that stays: what the numbers are.
+    const up =
+      this.#drawn > 0 ? `\x1b[${this.#drawn}A` : styleText('dim', 'Steps, in milliseconds since each process was started:\n')
     this.#out.write(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}`)
     this.#drawn = lines.length
   }
