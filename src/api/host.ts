@@ -126,6 +126,10 @@ export interface ClusterFacts {
   members: number
   /** Whether the node's own credential ran out. */
   lapsed: boolean
+  /** Who vouches for the genesis: none, file, devnet, testnet or pubnet. */
+  witness: string
+  /** The encoded genesis bundle: the evidence of how the cluster began. */
+  genesis: Uint8Array
 }
 
 /** Whether the node may serve keys now. */

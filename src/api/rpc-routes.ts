@@ -180,6 +180,8 @@ const clusterResponse = {
   peer_id: { type: 'string', number: 8 },
   members: { type: 'uint64', number: 9 },
   lapsed: { type: 'bool', number: 10 },
+  witness: { type: 'string', number: 11, about: 'Who vouches for the genesis: none, file, devnet, testnet or pubnet' },
+  genesis: { type: 'bytes', number: 12, about: 'The genesis bundle (protocols/records): record, signature, policy, evidence' },
 } as const satisfies Message
 
 const domainArgs = {
@@ -610,6 +612,8 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
         peer_id: facts.peerId,
         members: facts.members,
         lapsed: facts.lapsed,
+        witness: facts.witness,
+        genesis: facts.genesis,
       }
     },
   }),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { PeerId } from '@libp2p/interface'
+import { encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { formatClusterId, peerPublicKey } from '../../protocols/wire/index.ts'
 import type { WitnessLevel } from '../anchor/index.ts'
 import {
@@ -189,6 +190,8 @@ const hostFor = (app: App, context: AppContext): ApiHost => {
       peerPublicKey: peerPublicKey(peerId.toMultihash().bytes)!,
       members: context.members(),
       lapsed: membership.standing() === 'lapsed',
+      witness: context.witness,
+      genesis: encodeGenesisBundle(membership.genesis),
     }),
     version: { version: VERSION, rev: '' },
     clock,

@@ -100,6 +100,8 @@ export class TestHost implements ApiHost {
     peerPublicKey: bytesOf(32, 14),
     members: 3,
     lapsed: false,
+    witness: 'file',
+    genesis: bytesOf(100, 15),
   })
 }
 

@@ -309,6 +309,8 @@ describe('the routes of an app socket', () => {
 
   it('tell which cluster feeds the app, so that its chains can be checked', async () => {
     const cluster = await ok('/v1/cluster')
+    assert.equal(cluster.witness, 'file')
+    assert.equal(cluster.genesis, '0f'.repeat(100))
     assert.equal(cluster.k256_root_public_key, hex(testKeyring().publicKeys().k256Root))
     assert.deepEqual(cluster.epochs, [0, 1])
     assert.equal((await sockets.send('/v1/cluster')).json().cluster_id, 'GTEST')

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { decodeGenesisBundle, verifyGenesisSignature } from '../../protocols/records/index.ts'
+import { formatClusterId } from '../../protocols/wire/index.ts'
 import { createEmulatedPki } from '../../src/attest/emulator/index.ts'
 import { appReportData } from '../../src/attest/index.ts'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
@@ -74,6 +76,17 @@ describe('a node', function () {
     const again = await mesh.node('second', { entry: { kind: 'join', peers: first.addresses() } })
     await again.start()
     assert.equal(await instanceOf('second'), before)
+  })
+
+  it('tells its apps which cluster feeds them, with the evidence of its genesis', async () => {
+    const first = await mesh.first()
+    const cluster = JSON.parse((await ask(mesh.socket('first'), '/v1/cluster', {})).text) as Record<string, string>
+    assert.equal(cluster.cluster_id, first.status().cluster)
+    assert.equal(cluster.witness, 'file')
+    const genesis = decodeGenesisBundle(Uint8Array.from(Buffer.from(cluster.genesis!, 'hex')))
+    const record = verifyGenesisSignature(genesis)
+    assert.equal(formatClusterId(record!.clusterPublicKey), cluster.cluster_id)
+    assert.equal(Buffer.from(record!.k256RootPublicKey).toString('hex'), cluster.k256_root_public_key)
   })
 
   it('serves tappd.sock beside a socket named dstack.sock, and takes both away again', async () => {
