@@ -50,12 +50,12 @@ export class LargeBodies {
 
   /** Undefined, or why the request cannot be taken now. */
   admit({ headers }: FastifyRequest, reply: FastifyReply): StatusError | undefined {
-    const stated = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : this.#limits.bodyBytes
-    // What is larger than one may be is refused by its stated length, or when it gets there.
-    const bytes = Math.min(stated, this.#limits.bodyBytes)
+    const { bodyBytes, bodiesBytes } = this.#limits
+    const bytes = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : bodyBytes
     if (bytes <= SMALL_BODY_BYTES) return undefined
-    if (this.#bytes + bytes > this.#limits.bodiesBytes) {
-      reply.header('connection', 'close')
+    // Answered before the body is read; node then lets the rest pass by, so that a client which first sends gets to read.
+    if (bytes > bodyBytes) return new StatusError({ status: 413, message: 'payload too large' })
+    if (this.#bytes + bytes > bodiesBytes) {
       return new StatusError({ status: 503, message: 'too many large requests at once', retryAfterMs: RETRY_AFTER_MS })
     }
     this.#bytes += bytes

@@ -56,11 +56,20 @@ describe('the HTTP of an app socket', () => {
     const chunks = `${(1001).toString(16)}\r\n${'x'.repeat(1001)}\r\n0\r\n\r\n`
     const text = await sockets.raw(`POST /GetKey HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`)
     assert.deepEqual(statuses(text), [413])
-    assert.equal(API_LIMITS.bodyBytes, 10 * 1024 * 1024)
+  })
+
+  it('answers 413 to a client that sends more than 10 MiB before it reads, and takes 10 MiB', async () => {
+    await using other = await TestSockets.create()
+    await other.serve(new TestHost())
+    const body = (bytes: number) => `{"path":"a","x":"${'x'.repeat(bytes - 19)}"}`
+    assert.equal((await other.send('/GetKey', { body: body(10 * 1024 * 1024) })).status, 200)
+    const { status, json } = await other.send('/GetKey', { body: body(12 * 1024 * 1024) })
+    assert.equal(status, 413)
+    assert.deepEqual(json(), { error: 'payload too large' })
   })
 
   it('takes no more of large bodies together than its limit, and small ones all the while', async () => {
-    const other = await TestSockets.create()
+    await using other = await TestSockets.create()
     await other.serve(new TestHost(), { limits: { ...API_LIMITS, bodiesBytes: 300_000 } })
     const head = (length: number) =>
       `POST /Verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`
@@ -74,7 +83,6 @@ describe('the HTTP of an app socket', () => {
     assert.equal((await other.post('/GetKey', { path: 'a' })).status, 200)
     held.destroy()
     while ((await large()).status === 503);
-    await other[Symbol.asyncDispose]()
   })
 
   it('answers 400, clearly, when Content-Length counts characters instead of bytes', async () => {
@@ -159,7 +167,7 @@ describe('the HTTP of an app socket', () => {
   })
 
   it('stops while clients hang: nothing keeps it', async () => {
-    const other = await TestSockets.create()
+    await using other = await TestSockets.create()
     const host = new TestHost()
     host.quote = () => new Promise(() => {})
     const server = await other.serve(host, { limits: { ...API_LIMITS, stopGraceMs: 50 } })
@@ -173,6 +181,5 @@ describe('the HTTP of an app socket', () => {
     while (host.quoted.length === 0) await new Promise(setImmediate)
     await server.stop()
     assert.equal(await hanging, 'closed')
-    await other[Symbol.asyncDispose]()
   })
 })
