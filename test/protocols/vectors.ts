@@ -1,0 +1,6 @@
+/** The vectors of protocols/, as the specifications link them. */
+import onboard from '../../protocols/onboard/vectors.json' with { type: 'json' }
+import records from '../../protocols/records/vectors.json' with { type: 'json' }
+import wire from '../../protocols/wire/vectors.json' with { type: 'json' }
+
+export { onboard, records, wire }
