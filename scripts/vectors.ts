@@ -451,7 +451,7 @@ const memberCases = async () => {
 }
 
 const genesisCases = () => {
-  const raw = { ...genesisRecord, version: 1, suite: [...SUITE] }
+  const raw = { ...genesisRecord, version: 1, suite: [...SUITE] as string[] }
   const encode = (changes: Partial<typeof raw>) => GenesisRecordMessage.encode({ ...raw, ...changes })
   return {
     records: [
