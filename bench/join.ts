@@ -40,6 +40,8 @@ const summary = (times: readonly number[]) => {
   }
 }
 
+// Once: a join measures the exchange, not the disk.
+const measurements = await measureProgram()
 const folder = await mkdtemp(join(tmpdir(), 'dstack-bench-'))
 
 const node = async (
@@ -47,9 +49,8 @@ const node = async (
   entry: Parameters<typeof createNode>[0]['entry'],
   pki: ReturnType<typeof createEmulatedPki>,
   log = silentLog,
-) => {
-  const measurements = await measureProgram()
-  return createNode({
+) =>
+  createNode({
     entry,
     dataDir: join(folder, name),
     apps: [{ name: 'app', socket: { path: join(folder, `${name}.sock`) } }],
@@ -57,7 +58,6 @@ const node = async (
     attester: createEmulatedTd({ pki, measurements, clock: systemClock }),
     log,
   })
-}
 
 /** From `join.dialing` to `join.opened`, as the joiner logs them. */
 const timeJoin = async (index: number, pki: ReturnType<typeof createEmulatedPki>, onboarder: MeshNode): Promise<number> => {
