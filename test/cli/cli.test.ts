@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createEmulatedPki } from '../../src/attest/emulator/index.ts'
 import { systemClock } from '../../src/base/index.ts'
 import { ask, Bench, getKey } from '../mesh/support.ts'
@@ -339,5 +339,25 @@ describe('the command line', function () {
       assert.equal(damaged.code, 2)
       assert.match(damaged.stderr, /does not hold a cluster id/)
     })
+  })
+})
+
+describe('a build without the emulator', function () {
+  this.timeout(60_000)
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await Bench.open()
+  })
+  afterEach(() => bench.close())
+
+  it('cannot be talked into emulating by configuration', async () => {
+    // What a production image does: it leaves the folder out.
+    for (const part of ['bin', 'dist']) cpSync(part, join(bench.folder, part), { recursive: true })
+    cpSync('package.json', join(bench.folder, 'package.json'))
+    symlinkSync(resolve('node_modules'), join(bench.folder, 'node_modules'))
+    rmSync(join(bench.folder, 'dist/src/attest/emulator'), { recursive: true })
+    const program = bench.run(process.execPath, [join(bench.folder, 'bin/dstack-mesh.js'), 'up', '--new', ...bench.flags('a')])
+    assert.equal((await program.end()).code, 2)
+    assert.match(program.stderr, /this build holds no emulator/)
   })
 })
