@@ -10,20 +10,44 @@ export { formatClusterId, parseClusterId } from '../protocols/wire/cluster-id.ts
 export { REFUSAL_CODES, type RefusalCode } from '../protocols/wire/refusal-codes.ts'
 export type { Anchor, AnchorRecord, WitnessLevel } from './anchor/index.ts'
 export type { ApiHost, SocketPlace, UnixSocket } from './api/index.ts'
-export type { Attester, Policy, TdEvent, Verdict } from './attest/index.ts'
+export type {
+  Attester,
+  BootEvent,
+  EventLogReplay,
+  Finding,
+  Policy,
+  PreparedCollateral,
+  Quote,
+  TdEvent,
+  Verdict,
+  VerifiedQuote,
+} from './attest/index.ts'
 export {
   collateralFromJson,
   collateralToJson,
+  DcapError,
+  describePolicy,
   explainQuote,
   INTEL_ROOT,
+  insecurities,
+  judgePlatform,
+  judgeTd,
+  PolicyError,
+  PreparedCache,
   parsePolicy,
   parseQuote,
+  policyFromQuote,
   policyHash,
   prepareCollateral,
+  quoteRoot,
+  replayEventLog,
+  rootNameOf,
   verifyQuote,
 } from './attest/index.ts'
 export * from './base/index.ts'
+export type { AppCertificate, CertificateExpectation } from './keys/index.ts'
 export type { AppConfig, AppRoutes } from './node/apps.ts'
+export type { ClusterCertificateExpectation, ClusterTrust } from './node/cluster-certificate.ts'
 export type { VerifierFactory } from './node/cluster-policy.ts'
 export type { Entry, MemberStatus, MeshNode, NodeInit, NodeState, NodeStatus } from './node/node.ts'
 export type { ClusterKeys, KeyDeriver } from './node/parts.ts'
@@ -51,3 +75,28 @@ export const configureNode = async (
 
 /** The routes of an app's socket as a Markdown table, printed from what is served. */
 export const describeRoutes = async (): Promise<string> => (await import('./api/index.ts')).describeRoutes()
+
+/**
+ * Verifies an app's certificate chain (PEM: leaf, app CA, whatever else is ignored) up to a CA root whose public key is known.
+ * @throws RefusedError `bad_certificate`
+ */
+export const verifyAppCertificate = async (
+  chain: string | readonly string[],
+  expected: import('./keys/index.ts').CertificateExpectation,
+): Promise<import('./keys/index.ts').AppCertificate> => (await import('./keys/index.ts')).verifyAppCertificate(chain, expected)
+
+/**
+ * The same from the cluster id alone, with the genesis bundle that every member keeps.
+ * @throws RefusedError `bad_certificate` or `bad_genesis`
+ */
+export const verifyClusterCertificate = async (
+  chain: string | readonly string[],
+  expected: import('./node/cluster-certificate.ts').ClusterCertificateExpectation,
+): Promise<import('./keys/index.ts').AppCertificate> =>
+  (await import('./node/cluster-certificate.ts')).verifyClusterCertificate(chain, expected)
+
+/** The same as a `checkServerIdentity` for `tls.connect`, whose `ca` is the cluster's CA root certificate (`/v1/cluster`). */
+export const clusterServerIdentity = async (
+  trust: import('./node/cluster-certificate.ts').ClusterTrust & { appId: Uint8Array; clock: import('./base/index.ts').Clock },
+): Promise<(serverName: string, peer: import('node:tls').PeerCertificate) => Error | undefined> =>
+  (await import('./node/cluster-certificate.ts')).clusterServerIdentity(trust)

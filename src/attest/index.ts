@@ -20,10 +20,12 @@ export {
   type JudgedTd,
   type JudgeOptions,
   type RefusedVerdict,
+  rootNameOf,
   type Verdict,
   type Verifier,
   type VerifierInit,
 } from './judge.ts'
 export * from './policy/index.ts'
+export { PreparedCache } from './prepared.ts'
 export * from './tdx/index.ts'
 export { AppReportDataError, appReportData } from './wall.ts'

@@ -191,7 +191,8 @@ const readLog = (evidence: Evidence, clusterId: Uint8Array, td: TdBody): { ident
 const sameFamily = (a: PreparedCollateral, b: PreparedCollateral): boolean =>
   equals(a.fmspc, b.fmspc) && equals(a.pceId, b.pceId) && equals(a.issuerPem, b.issuerPem)
 
-const rootNameOf = (rootDer: Uint8Array): string =>
+/** How a policy names a root of trust: `intel`, or `emulator:` and the SHA-256 of the certificate's DER. */
+export const rootNameOf = (rootDer: Uint8Array): string =>
   equals(rootDer, INTEL_ROOT) ? 'intel' : `emulator:${createHash('sha256').update(rootDer).digest('hex')}`
 
 /** Judges evidence under one policy, cheapest check first. Nothing that evidence can hold makes it throw. */

@@ -5,4 +5,9 @@ export * from './keyring.ts'
 export { p256Pem, p256PublicKey } from './p256.ts'
 export { type Secp256k1, secp256k1 } from './secp256k1.ts'
 export { verifySignature } from './verify.ts'
-export { type AppCertificate, type CertificateExpectation, verifyAppCertificate } from './verify-certificate.ts'
+export {
+  type AppCertificate,
+  type CertificateExpectation,
+  loadCertificateVerifier,
+  verifyAppCertificate,
+} from './verify-certificate.ts'

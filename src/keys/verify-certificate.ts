@@ -46,9 +46,21 @@ const refuse = (why: string): RefusedError => new RefusedError('bad_certificate'
 export const verifyAppCertificate = async (
   chain: string | readonly string[],
   expected: CertificateExpectation,
-): Promise<AppCertificate> => {
+): Promise<AppCertificate> => (await loadCertificateVerifier())(chain, expected)
+
+/** {@link verifyAppCertificate} with its library loaded: from then on it answers at once, as a TLS handshake needs it. */
+export const loadCertificateVerifier = async () => {
   // Lazily: a node only makes certificates; reading them takes a library.
   const { readExtensions } = await import('./read-extensions.ts')
+  return (chain: string | readonly string[], expected: CertificateExpectation): AppCertificate =>
+    verifyChain(chain, expected, readExtensions)
+}
+
+const verifyChain = (
+  chain: string | readonly string[],
+  expected: CertificateExpectation,
+  readExtensions: typeof import('./read-extensions.ts').readExtensions,
+): AppCertificate => {
   const [leaf, ca] = parseChain(typeof chain === 'string' ? chain : chain.join('\n'))
   const root = createPublicKey({ key: spkiOf(expected.caRootPublicKey), format: 'der', type: 'spki' })
 
