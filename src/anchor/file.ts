@@ -106,10 +106,10 @@ export const fileAnchor = (path: string): Anchor => {
     witness: 'file',
     network: utf8(FILE_NETWORK),
     read,
-    async publish(record, sign) {
+    async publish(record, signer) {
       const existing = await read(record.clusterId)
       if (existing === undefined) {
-        const line = format(record, sign('file-anchor', signedFields(record)))
+        const line = format(record, signer.signAsCluster('file-anchor', signedFields(record)))
         try {
           // O_APPEND: lines of several writers never mix.
           const file = await open(path, 'a', 0o644)
@@ -136,6 +136,7 @@ export const fileAnchor = (path: string): Anchor => {
           },
         )
       }
+      return undefined
     },
   }
 }

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import { concat, u64be, utf8 } from '../../protocols/wire/bytes.ts'
+import { concat, equals, u32be, u64be, utf8 } from '../../protocols/wire/bytes.ts'
 import { type ClusterSignatureContext, clusterSignedBytes } from '../../protocols/wire/signature.ts'
 import { type Random, RefusedError, UsageError } from '../base/index.ts'
 import { APP_ID_BYTES, AppKeys, wipedError } from './app-keys.ts'
@@ -12,6 +13,11 @@ import { isSecp256k1Secret, secp256k1 } from './secp256k1.ts'
 export const ROOT_SECRET_BYTES = 32
 /** The longest name of a volume, and the longest domain (RFC 1035), in bytes. */
 const NAME_BYTES_MAX = 255
+/** EnvelopeType of Stellar's Stellar-ledger-entries.x, and KEY_TYPE_ED25519 of Stellar-types.x: both open what is signed. */
+const STELLAR_ENVELOPE_TYPE_TX = 2
+const STELLAR_KEY_TYPE_ED25519 = 0
+/** A genesis transaction has 17 operations at most, of at most 200 bytes each. */
+const STELLAR_TRANSACTION_BYTES_MAX = 4096
 
 /** One epoch's root secret, 32 bytes. */
 export interface EpochSecret {
@@ -107,6 +113,27 @@ export class Keyring {
   /** 64 bytes over `clusterSignedBytes(context, bytes)`: no context, no signature. */
   signAsCluster(context: ClusterSignatureContext, bytes: Uint8Array, epoch = 0): Uint8Array {
     return once(signingSeed(this.#epoch(epoch).secret), (seed) => signEd25519(seed, clusterSignedBytes(context, bytes)))
+  }
+
+  /**
+   * The one signature without a context of ours (design: protocols, "Common rules"): epoch 0's over a Stellar transaction that
+   * this TD built, as XDR without its envelope. The hash is made here, and a transaction of the cluster's own account is
+   * refused: as a source of operations alone it can spend nothing. `networkId` is SHA-256 of the network's passphrase.
+   */
+  signStellarTransaction(networkId: Uint8Array, transaction: Uint8Array): Uint8Array {
+    if (networkId.length !== 32) throw new UsageError('bad_network', `a network id of ${networkId.length} bytes; expected 32`)
+    const opensWith = concat([u32be(STELLAR_KEY_TYPE_ED25519), this.clusterId])
+    if (
+      transaction.length <= opensWith.length ||
+      transaction.length > STELLAR_TRANSACTION_BYTES_MAX ||
+      !equals(transaction.subarray(0, 4), opensWith.subarray(0, 4)) ||
+      equals(transaction.subarray(0, opensWith.length), opensWith)
+    ) {
+      throw new RefusedError('bad_transaction', 'the cluster signs only a genesis transaction that another account pays for')
+    }
+    const payload = concat([networkId, u32be(STELLAR_ENVELOPE_TYPE_TX), transaction])
+    const hash = createHash('sha256').update(payload).digest()
+    return once(signingSeed(this.#epoch(0).secret), (seed) => signEd25519(seed, hash))
   }
 
   /** Lends copies of all secrets, for sealing a grant; wipes them when `use` is done, or the promise it returned. */

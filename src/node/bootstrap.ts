@@ -70,7 +70,8 @@ export const bootstrap = async (parts: BootstrapParts): Promise<Membership> => {
         quoteHash: Uint8Array.from(createHash('sha256').update(quote.bytes).digest()),
         policyHash: policy.hash,
       },
-      (context, bytes) => keys.signAsCluster(context, bytes),
+      keys,
+      signal,
     )
     log.info('bootstrap.anchored', { witness: parts.anchor.witness })
 

@@ -7,7 +7,7 @@ import { Keyring } from '../keys/index.ts'
 /** A cluster's keys, as the node uses them. {@link Keyring} is one. */
 export type ClusterKeys = Pick<
   Keyring,
-  'clusterId' | 'epochs' | 'signAsCluster' | 'withSecrets' | 'volumeKey' | 'withCaRoot' | 'domainKey'
+  'clusterId' | 'epochs' | 'signAsCluster' | 'signStellarTransaction' | 'withSecrets' | 'volumeKey' | 'withCaRoot' | 'domainKey'
 > &
   AdoptedKeyring & {
     app(appId: Uint8Array, epoch?: number): AppKeys

@@ -25,47 +25,44 @@ describe('the file anchor', () => {
       quoteHash: systemRandom.bytes(32),
       policyHash: systemRandom.bytes(32),
     }
-    const sign = (context: 'file-anchor', bytes: Uint8Array) => keys.signAsCluster(context, bytes)
-    return { keys, record, sign }
+    return { keys, record }
   }
 
   it('gives back what was published, for each of several clusters', async () => {
     const anchor = fileAnchor(path)
     const [a, b] = [cluster(), cluster()]
     assert.equal(await anchor.read(a.record.clusterId), undefined)
-    await anchor.publish(a.record, a.sign)
-    await anchor.publish(b.record, b.sign)
+    await anchor.publish(a.record, a.keys)
+    await anchor.publish(b.record, b.keys)
     assert.deepEqual(await anchor.read(a.record.clusterId), a.record)
     assert.deepEqual(await fileAnchor(path).read(b.record.clusterId), b.record)
   })
 
   it('publishes once: the same record again changes nothing, another one is refused', async () => {
     const anchor = fileAnchor(path)
-    const { record, sign } = cluster()
-    await anchor.publish(record, sign)
+    const { record, keys } = cluster()
+    await anchor.publish(record, keys)
     const before = await readFile(path, 'utf8')
-    await anchor.publish(record, sign)
+    await anchor.publish(record, keys)
     assert.equal(await readFile(path, 'utf8'), before)
-    await assert.rejects(anchor.publish({ ...record, genesisHash: systemRandom.bytes(32) }, sign), code('anchor_taken'))
+    await assert.rejects(anchor.publish({ ...record, genesisHash: systemRandom.bytes(32) }, keys), code('anchor_taken'))
     assert.equal(await readFile(path, 'utf8'), before)
   })
 
   it('lets the first record count, whatever is appended', async () => {
     const anchor = fileAnchor(path)
-    const { record, sign, keys } = cluster()
-    await anchor.publish(record, sign)
+    const { record, keys } = cluster()
+    await anchor.publish(record, keys)
     // Even one that the cluster itself signed.
     const other = join(folder, 'other')
-    await fileAnchor(other).publish({ ...record, policyHash: systemRandom.bytes(32) }, (context, bytes) =>
-      keys.signAsCluster(context, bytes),
-    )
+    await fileAnchor(other).publish({ ...record, policyHash: systemRandom.bytes(32) }, keys)
     await appendFile(path, await readFile(other))
     assert.deepEqual(await anchor.read(record.clusterId), record)
   })
 
   it('notices every changed field, and what is no record', async () => {
-    const { record, sign } = cluster()
-    await fileAnchor(path).publish(record, sign)
+    const { record, keys } = cluster()
+    await fileAnchor(path).publish(record, keys)
     const line = JSON.parse(await readFile(path, 'utf8')) as Record<string, string>
     for (const field of ['genesis', 'quote', 'policy', 'signature']) {
       const first = line[field]![0] === '0' ? '1' : '0'
@@ -89,7 +86,10 @@ describe('the file anchor', () => {
   it('does not take a record signed in another context', async () => {
     const { record, keys } = cluster()
     await assert.rejects(
-      fileAnchor(path).publish(record, (_, bytes) => keys.signAsCluster('genesis', bytes)),
+      fileAnchor(path).publish(record, {
+        signAsCluster: (_, bytes) => keys.signAsCluster('genesis', bytes),
+        signStellarTransaction: () => assert.fail('no ledger here'),
+      }),
       code('anchor_forged'),
     )
     assert.notDeepEqual(clusterSignedBytes('genesis', record.genesisHash), clusterSignedBytes('file-anchor', record.genesisHash))
@@ -98,8 +98,8 @@ describe('the file anchor', () => {
   it('bounds the file, and says which path cannot be used', async () => {
     await writeFile(path, Buffer.alloc(5 * 1024 * 1024, 10))
     await assert.rejects(fileAnchor(path).read(new Uint8Array(32)), code('anchor_unreadable'))
-    const { record, sign } = cluster()
-    await assert.rejects(fileAnchor(join(folder, 'no', 'such', 'folder')).publish(record, sign), code('anchor_unwritable'))
+    const { record, keys } = cluster()
+    await assert.rejects(fileAnchor(join(folder, 'no', 'such', 'folder')).publish(record, keys), code('anchor_unwritable'))
     await assert.rejects(fileAnchor(folder).read(record.clusterId), code('anchor_unreadable'))
   })
 })
@@ -113,9 +113,6 @@ describe('no anchor', () => {
       quoteHash: new Uint8Array(32),
       policyHash: new Uint8Array(32),
     }
-    await assert.rejects(
-      noAnchor.publish(record, () => new Uint8Array(64)),
-      code('no_anchor'),
-    )
+    await assert.rejects(noAnchor.publish(record, Keyring.generate(systemRandom)), code('no_anchor'))
   })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, hkdfSync } from 'node:crypto'
+import { createHash, createPublicKey, hkdfSync } from 'node:crypto'
 import { clusterSignedBytes, verifyEd25519 } from '../../protocols/wire/signature.ts'
 import { systemRandom } from '../../src/base/index.ts'
 import { type EpochSecret, Keyring } from '../../src/keys/keyring.ts'
@@ -21,6 +21,27 @@ describe('Keyring', () => {
     assert.deepEqual(ring.signingPublicKey(0), ring.clusterId)
     assert.deepEqual(ring.publicKeys().cluster, ring.clusterId)
     assert.deepEqual(ring.epochs, [0])
+  })
+
+  it('signs a Stellar transaction whose hash it made itself, and none that its own account would pay for', () => {
+    const ring = one()
+    const network = createHash('sha256').update('a network').digest()
+    const paidBy = (account: Uint8Array) => Buffer.concat([Buffer.alloc(4), account, Buffer.alloc(60, 1)])
+    const transaction = paidBy(Keyring.generate(systemRandom).clusterId)
+    const hash = createHash('sha256')
+      .update(network)
+      .update(Buffer.from([0, 0, 0, 2]))
+      .update(transaction)
+      .digest()
+    assert.equal(verifyEd25519(ring.clusterId, hash, ring.signStellarTransaction(network, transaction)), true)
+    const refused = [
+      paidBy(ring.clusterId),
+      transaction.subarray(0, 36),
+      Buffer.alloc(5000),
+      Buffer.from([0, 0, 1, 0, ...hash, 9]),
+    ]
+    for (const body of refused) assert.throws(() => ring.signStellarTransaction(network, body), { code: 'bad_transaction' })
+    assert.throws(() => ring.signStellarTransaction(network.subarray(1), transaction), { code: 'bad_network' })
   })
 
   it('derives from the labels of the design', () => {
