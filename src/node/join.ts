@@ -51,7 +51,7 @@ const LONGEST_PAUSE_MS = 10_000
 const ADDRESSES_MAX = 64
 
 /** Answers that no other try at the same peer will change. */
-const FINAL: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+const FINAL: ReadonlySet<string> = new Set<RefusalCode>([
   'malformed',
   'unsupported',
   'wrong_cluster',
@@ -147,7 +147,8 @@ const attempt = async (
       onboarder: { peerId: peerId!, address: candidate.address, credential: joined.onboarder.credential },
     }
   } catch (error) {
-    if (error instanceof SelfRefusedError)
+    // Our own collateral may be renewed meanwhile; what this TD is will not change.
+    if (error instanceof SelfRefusedError && FINAL.has(error.refusal))
       throw new RefusedError(error.code, error.message, { next: 'run what the policy lists', cause: error })
     note(candidate, candidates, error, clock)
     log.warn('join.failed', { address: candidate.address, peer: peerId?.toString(), answer: candidate.answer })
