@@ -1,16 +1,31 @@
 import { Command, CommanderError, Option } from 'commander'
 import { apiCommand } from './api.ts'
+import { certCommand } from './cert.ts'
+import { eventLogCommand } from './event-log.ts'
 import { keyCommand } from './key.ts'
 import { exitCodeOf, printError } from './output.ts'
+import { policyCommand } from './policy.ts'
 import { quoteCommand } from './quote.ts'
 import { statusCommand } from './status.ts'
+import { tlsCommand } from './tls.ts'
 import { upCommand } from './up.ts'
 
-const COMMANDS = [upCommand, statusCommand, keyCommand, quoteCommand, apiCommand]
+const COMMANDS = [
+  upCommand,
+  statusCommand,
+  keyCommand,
+  tlsCommand,
+  policyCommand,
+  quoteCommand,
+  eventLogCommand,
+  certCommand,
+  apiCommand,
+]
 
 const addCommonOptions = (command: Command): void => {
   for (const child of command.commands) addCommonOptions(child)
-  if (command.commands.length > 0) return
+  const isGroup = command.commands.length > 0 && command.registeredArguments.length === 0
+  if (isGroup) return
   command.addOption(new Option('--json', 'answer in JSON'))
   command.addOption(new Option('--verbose', 'show where an error came from'))
 }
@@ -33,8 +48,10 @@ Examples:
   npx dstack-mesh up --cluster G… --peer /ip4/…/tcp/4001     join it
   npx dstack-mesh status                                     what the node of this machine does
   npx dstack-mesh key my/path                                the key that its app gets
+  npx dstack-mesh policy check policy.json                   what a policy says, or what is wrong with it
+  npx dstack-mesh quote verify --quote q --collateral c.json whether a quote holds, and its TCB status
 
-Exit codes: 0 done, 1 failed, 2 wrong use.`,
+Exit codes: 0 accepted or done, 1 refused or failed, 2 wrong use.`,
     )
   for (const make of COMMANDS) root.addCommand(make())
   for (const command of root.commands) addCommonOptions(command)

@@ -17,8 +17,6 @@ export const printLine = (text = ''): void => {
   process.stdout.write(`${text}\n`)
 }
 
-export const printJson = (value: unknown): void => printLine(JSON.stringify(value))
-
 // Controls, surrogates and invisible format marks (direction of text among them), but for tab and newline: what a peer or a
 // file sends must not move the cursor.
 const UNSAFE = /[^\P{C}\t\n]/gu
@@ -27,6 +25,14 @@ const UNSAFE = /[^\P{C}\t\n]/gu
 export const safe = (text: string): string =>
   text.replace(UNSAFE, (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`)
 
+const asJsonEscapes = (char: string): string =>
+  Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+
+/** JSON on one line. What could move a cursor is escaped, which changes nothing for who parses it. */
+export const toJson = (value: unknown): string => JSON.stringify(value).replace(UNSAFE, asJsonEscapes)
+
+export const printJson = (value: unknown): void => printLine(toJson(value))
+
 /** A table whose columns are as wide as their widest cell. */
 export const table = (rows: readonly (readonly string[])[]): string => {
   const widths: number[] = []
@@ -34,7 +40,7 @@ export const table = (rows: readonly (readonly string[])[]): string => {
   return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ')).join('\n')
 }
 
-/** 0 done, 1 failed, 2 wrong use. */
+/** 0 accepted or done, 1 refused or failed, 2 wrong use. */
 export const exitCodeOf = (error: unknown): number => (error instanceof UsageError ? 2 : 1)
 
 /** Without a stack trace, unless asked. With `--json` one object on standard output. */

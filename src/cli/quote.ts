@@ -1,25 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
 import { Command } from 'commander'
-import { messageOf, UsageError } from '../base/index.ts'
 import { explainQuote, parseQuote } from '../index.ts'
+import { readQuote } from './files.ts'
 import { type CommonOptions, printJson, printLine, table } from './output.ts'
-
-const FILE_LIMIT_BYTES = 1024 * 1024
-
-/** A quote as it is, or as hex or base64 text. */
-const readQuote = async (path: string): Promise<Uint8Array> => {
-  let bytes: Buffer
-  try {
-    if ((await stat(path)).size > FILE_LIMIT_BYTES) throw new Error(`larger than ${FILE_LIMIT_BYTES} bytes`)
-    bytes = await readFile(path)
-  } catch (cause) {
-    throw new UsageError('quote_unreadable', `cannot read the quote: ${messageOf(cause)}`, { next: 'check the path', cause })
-  }
-  const text = bytes.toString('latin1').trim()
-  if (/^(0x)?([0-9a-fA-F]{2})+$/.test(text)) return Uint8Array.from(Buffer.from(text.replace(/^0x/, ''), 'hex'))
-  if (/^[A-Za-z0-9+/\s]+=*$/.test(text)) return Uint8Array.from(Buffer.from(text, 'base64'))
-  return Uint8Array.from(bytes)
-}
+import { verifyCommand } from './quote-verify.ts'
 
 const showCommand = (): Command =>
   new Command('show')
@@ -32,4 +15,5 @@ const showCommand = (): Command =>
       else printLine(table(Object.entries(fields)))
     })
 
-export const quoteCommand = (): Command => new Command('quote').description('Look at quotes.').addCommand(showCommand())
+export const quoteCommand = (): Command =>
+  new Command('quote').description('Look at quotes, and verify them.').addCommand(showCommand()).addCommand(verifyCommand())
