@@ -104,7 +104,7 @@ export interface NodeStatus {
 
 const STANDARD_LISTEN = ['/ip4/0.0.0.0/tcp/4001']
 const STANDARD_JOIN_TIMEOUT_MS = 120_000
-/** A stop waits no longer than this for connections to end. */
+/** A stop waits no longer than this for a start under way, for a renewal, and for connections to end. */
 const STOP_TIMEOUT_MS = 3_000
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
@@ -128,6 +128,7 @@ export class MeshNode {
   #collateral: Collateral | undefined
   #membership: Membership | undefined
   #apps: App[] = []
+  #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
   constructor(init: NodeInit) {
@@ -143,10 +144,13 @@ export class MeshNode {
    * again. Throws UsageError, TransientError or RefusedError with what to do next.
    */
   async start(): Promise<void> {
+    this.#starting = this.#start()
     try {
-      await this.#start()
+      await this.#starting
     } catch (error) {
       await this.stop()
+      // What a start opened after a stop had given up waiting for it.
+      await this.#close()
       throw error
     }
   }
@@ -174,16 +178,17 @@ export class MeshNode {
     const peerKey = await createPeerKey()
     const membership =
       entry.kind === 'new' ? await this.#bootstrap(apps, attester, peerKey) : await this.#join(apps, attester, peerKey)
-    signal.throwIfAborted()
     this.#enter(membership, attester)
     // Last of all the apps' sockets: by now every quote says which app runs and which cluster feeds it.
     for (const app of apps) {
+      signal.throwIfAborted()
       const socket = await this.#openApp(app, membership, attester)
       this.#cleanups.push(() => socket.stop())
       this.#log.info('app.open', { app: app.name, appId: hex(app.identity.appId), socket: socket.path })
     }
     this.#apps = apps
     await remember(dataDir, membership.keys.clusterId, encodeGenesisBundle(membership.genesis))
+    signal.throwIfAborted()
     this.#log.info('node.ready', {
       cluster: formatClusterId(membership.keys.clusterId),
       peer: this.#network!.peerId.toString(),
@@ -272,8 +277,11 @@ export class MeshNode {
       clock: this.#clock,
       log: this.#log,
       signal: this.#stopping.signal,
-      // A port in use must not leave an orphan on the anchor.
-      beforePublishing: (clusterId) => this.#openNetwork(peerKey, clusterId),
+      // Neither a port in use nor a stop may leave an orphan on the anchor.
+      beforePublishing: async (clusterId) => {
+        await this.#openNetwork(peerKey, clusterId)
+        this.#stopping.signal.throwIfAborted()
+      },
     })
   }
 
@@ -333,13 +341,7 @@ export class MeshNode {
     })
     await startNetwork(network, listen)
     this.#network = network
-    this.#cleanups.push(async () => {
-      using deadline = this.#clock.deadline(STOP_TIMEOUT_MS)
-      await Promise.race([
-        network.stop(),
-        new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true })),
-      ])
-    })
+    this.#cleanups.push(() => this.#briefly(Promise.resolve(network.stop())))
     this.#log.info('net.listening', { peer: network.peerId.toString(), addresses: this.addresses() })
   }
 
@@ -363,7 +365,7 @@ export class MeshNode {
     }).catch((error) => {
       if (!this.#stopping.signal.aborted) this.#log.error('member.renewal_ended', { reason: messageOf(error) })
     })
-    this.#cleanups.push(() => renewal)
+    this.#cleanups.push(() => this.#briefly(renewal))
   }
 
   #admit(peerId: Uint8Array, credential: Uint8Array): void {
@@ -438,7 +440,14 @@ export class MeshNode {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new TransientError('stopping', 'the node is stopping'))
-    for (const cleanup of this.#cleanups.reverse()) {
+    // A start under way ends first: it may be opening what has to be closed.
+    if (this.#starting !== undefined) await this.#briefly(this.#starting.catch(() => {}))
+    await this.#close()
+    this.#log.info('node.stopped')
+  }
+
+  async #close(): Promise<void> {
+    for (let cleanup = this.#cleanups.pop(); cleanup !== undefined; cleanup = this.#cleanups.pop()) {
       try {
         await cleanup()
       } catch (error) {
@@ -447,7 +456,15 @@ export class MeshNode {
     }
     this.#membership?.keys.wipe()
     this.#state = 'stopped'
-    this.#log.info('node.stopped')
+  }
+
+  /** Waits for `work`, but not for long. */
+  async #briefly(work: Promise<unknown>): Promise<void> {
+    using deadline = this.#clock.deadline(STOP_TIMEOUT_MS)
+    await Promise.race([
+      work,
+      new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true })),
+    ])
   }
 }
 

@@ -9,7 +9,7 @@ import { createEmulatedPki } from '../../src/attest/emulator/index.ts'
 import { appReportData } from '../../src/attest/index.ts'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { type Clock, controlSocketPath } from '../../src/index.ts'
-import { keyDeriver } from '../../src/node/parts.ts'
+import { type ClusterKeys, keyDeriver } from '../../src/node/parts.ts'
 import { policyFor } from '../attest/support.ts'
 import { ask, getKey } from '../mesh/support.ts'
 import { InProcess, Recorder } from './support.ts'
@@ -214,6 +214,60 @@ describe('a node', function () {
     await joiner.stop()
     await joining
     assert.ok(!existsSync(controlSocketPath(join(mesh.folder, 'joiner'))))
+  })
+
+  it('leaves nothing open, published or held when it is stopped at any moment of its start', async () => {
+    const deriver = keyDeriver(systemRandom)
+    for (const moment of ['secret', 'quote', 'network', 'anchor', 'routes'] as const) {
+      const td = mesh.td()
+      let made: ClusterKeys | undefined
+      let [published, routes] = [0, 0]
+      const stopAt = (here: string): void => {
+        if (here === moment) void node.stop()
+      }
+      const log = new Recorder()
+      const node = await mesh.node(moment, {
+        entry: { kind: 'new' },
+        log: { ...log, info: (event) => stopAt(event === 'net.listening' ? 'network' : ''), child: () => log },
+        // Parts that know nothing of signals: whatever they were asked for comes.
+        attester: {
+          ...td,
+          quote: (data) => {
+            stopAt('quote')
+            return td.quote(data)
+          },
+        },
+        keys: {
+          generate: () => {
+            stopAt('secret')
+            made = deriver.generate()
+            return made
+          },
+          adopt: deriver.adopt,
+        },
+        anchor: {
+          witness: 'file',
+          network: Buffer.from('file'),
+          read: async () => undefined,
+          publish: async () => {
+            stopAt('anchor')
+            published++
+          },
+        },
+        appRoutes: async (_host, place) => {
+          stopAt('routes')
+          routes++
+          return { path: place.path, stop: async () => void routes-- }
+        },
+      })
+      await assert.rejects(node.start(), rejectsWith('stopping'), moment)
+      await node.stop()
+      assert.equal(published, moment === 'anchor' || moment === 'routes' ? 1 : 0, moment)
+      assert.equal(routes, 0, moment)
+      assert.ok(!existsSync(controlSocketPath(join(mesh.folder, moment))), moment)
+      assert.equal(node.status().state, 'stopped', moment)
+      assert.throws(() => made!.withSecrets(() => {}), moment)
+    }
   })
 
   it('holds the joiner to the anchor: another genesis than the published one is refused before a quote is made', async () => {
