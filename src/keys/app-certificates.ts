@@ -85,32 +85,22 @@ export class AppCertificates {
    * @throws UsageError on names that no certificate can carry, and on a lifetime that ends before it begins.
    */
   async issue(request: LeafRequest): Promise<{ key: string; chain: readonly string[] }> {
-    const lifetime = lifetimeOf(request, Math.floor(this.#clock.now() / 1000))
-    checkSubject(request.subject)
-    const authorities = this.#authoritiesOnce()
     const key = request.key === undefined ? this.#freshKey() : Uint8Array.from(request.key)
     try {
       const spki = p256Spki(key)
-      const extensions = await this.#extensions(request, spki)
-      const leaf = this.#signAsApp((signer) =>
-        makeCertificate(
-          {
-            subject: { commonName: request.subject, spki },
-            issuer: authorities.appSubject,
-            serial: this.#random.bytes(16),
-            ...lifetime,
-            altNames: request.altNames,
-            serverAuth: request.serverAuth,
-            clientAuth: request.clientAuth,
-            extensions,
-          },
-          signer,
-        ),
-      )
-      return { key: p256Pem(key, spki), chain: [leaf, authorities.app, authorities.root] }
+      const chain = await this.#certify(request, spki)
+      return { key: p256Pem(key, spki), chain }
     } finally {
       key.fill(0)
     }
+  }
+
+  /** As {@link issue}, for a key that is gone when this returns: such a chain can be shown, and used for nothing. */
+  async show(request: Omit<LeafRequest, 'key'>): Promise<readonly string[]> {
+    const key = this.#freshKey()
+    const spki = p256Spki(key)
+    key.fill(0)
+    return this.#certify(request, spki)
   }
 
   /**
@@ -124,6 +114,29 @@ export class AppCertificates {
     } finally {
       scalar.fill(0)
     }
+  }
+
+  async #certify(request: LeafRequest, spki: Uint8Array): Promise<readonly string[]> {
+    const lifetime = lifetimeOf(request, Math.floor(this.#clock.now() / 1000))
+    checkSubject(request.subject)
+    const authorities = this.#authoritiesOnce()
+    const extensions = await this.#extensions(request, spki)
+    const leaf = this.#signAsApp((signer) =>
+      makeCertificate(
+        {
+          subject: { commonName: request.subject, spki },
+          issuer: authorities.appSubject,
+          serial: this.#random.bytes(16),
+          ...lifetime,
+          altNames: request.altNames,
+          serverAuth: request.serverAuth,
+          clientAuth: request.clientAuth,
+          extensions,
+        },
+        signer,
+      ),
+    )
+    return [leaf, authorities.app, authorities.root]
   }
 
   /** As dstack makes it: 32 random bytes through its derivation; once in 2^32 they are no scalar, and others are taken. */

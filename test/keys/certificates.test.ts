@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer, connect as tlsConnect } from 'node:tls'
 import { promisify } from 'node:util'
+import fc from 'fast-check'
 import { type Clock, systemClock, systemRandom } from '../../src/base/index.ts'
 import { AppCertificates, CERTIFICATE_LIFETIME_S, type LeafRequest } from '../../src/keys/app-certificates.ts'
 import { DSTACK_OID, dstackExtension, makeCertificate, signerOf, USAGE_APP, USAGE_APP_CA } from '../../src/keys/certificate.ts'
@@ -183,6 +184,43 @@ describe('app certificates', () => {
     await assert.rejects(certificates().issue(request({ subject: 'x'.repeat(513) })), { code: 'bad_subject' })
   })
 
+  it('carry IP addresses in whatever form they are written', async () => {
+    const named = async (altNames: readonly string[]) =>
+      new X509Certificate((await certificates().issue(request({ altNames }))).chain[0]!)
+    for (const [text, canonical] of [
+      ['::', '::'],
+      ['1::', '1::'],
+      ['2001:0DB8:0:0:0:0:0:0007', '2001:db8::7'],
+      ['::ffff:192.0.2.7', '::ffff:c000:207'],
+      ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
+      ['255.255.255.255', '255.255.255.255'],
+    ] as const) {
+      const leaf = await named([text])
+      assert.equal(leaf.checkIP(canonical), canonical, text)
+      assert.equal(leaf.checkIP('1::1'), undefined)
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.ipV6(), { minLength: 20, maxLength: 20 }), async (addresses) => {
+        const leaf = await named(addresses)
+        for (const address of addresses) assert.equal(leaf.checkIP(address), address)
+      }),
+      { numRuns: 10 },
+    )
+  })
+
+  it('write times as RFC 5280 wants them: two digits of the year through 2049, four from 2050', async () => {
+    const leaf = async (notBefore: number, notAfter: number) =>
+      new X509Certificate((await certificates().issue(request({ notBefore, notAfter }))).chain[0]!)
+    for (const [begin, end, written] of [
+      [0, 1, ['700101000000Z', '700101000001Z']],
+      [Date.UTC(2049, 11, 31, 23, 59, 59), Date.UTC(2050, 0, 1), ['491231235959Z', '20500101000000Z']],
+      [Date.UTC(2050, 0, 1), 253_402_300_799_000, ['20500101000000Z', '99991231235959Z']],
+    ] as const) {
+      const { raw } = await leaf(Math.floor(begin / 1000), Math.max(1, end / 1000))
+      for (const text of written) assert.ok(raw.includes(text), text)
+    }
+  })
+
   it('bind a fresh quote to their key when they are asked for RA-TLS', async () => {
     let asked: Uint8Array | undefined
     const evidence = async (reportData: Uint8Array) => {
@@ -200,6 +238,14 @@ describe('app certificates', () => {
     assert.equal(verified.evidence!.attestation.length, 70_000)
     const failing = async () => Promise.reject(new Error('no quote'))
     await assert.rejects(certificates().issue(request({ evidence: failing })), { message: 'no quote' })
+  })
+
+  it('are shown without a key that anybody could use', async () => {
+    const issuer = certificates()
+    const [one, two] = [await issuer.show(request()), await issuer.show(request())]
+    assert.notEqual((await verifyAppCertificate(one, expectation())).spki, (await verifyAppCertificate(two, expectation())).spki)
+    assert.equal(one.join('').includes('PRIVATE'), false)
+    await assert.rejects(issuer.show(request({ notBefore: 2, notAfter: 1 })), { code: 'bad_validity' })
   })
 
   it('certify a key that is given', async () => {
