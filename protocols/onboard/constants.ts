@@ -1,3 +1,4 @@
+import { ANCHOR_PROOF_LIMIT_BYTES } from '../records/index.ts'
 import { EVIDENCE_LIMIT_BYTES, MESSAGE_LIMIT_BYTES } from '../wire/index.ts'
 
 // Specification constants: another value is another protocol and needs a new protocol id.
@@ -19,8 +20,8 @@ export const KEYRING_EPOCHS_MAX = 64
 export const HELLO_LIMIT_BYTES = 256
 export const CHALLENGE_LIMIT_BYTES = 4 * 1024
 export const REQUEST_LIMIT_BYTES = EVIDENCE_LIMIT_BYTES + 4 * 1024
-/** Two pieces of evidence (genesis and onboarder's), the policy, two credentials, the keyring. */
-export const GRANT_LIMIT_BYTES = 2 * EVIDENCE_LIMIT_BYTES + 2 * MESSAGE_LIMIT_BYTES
+/** Two pieces of evidence (genesis and onboarder's), the policy, the anchor's proof, two credentials, the keyring. */
+export const GRANT_LIMIT_BYTES = 2 * EVIDENCE_LIMIT_BYTES + ANCHOR_PROOF_LIMIT_BYTES + 2 * MESSAGE_LIMIT_BYTES
 export const DONE_LIMIT_BYTES = 64
 
 // Implementation constants: tuning.

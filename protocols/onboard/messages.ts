@@ -1,4 +1,4 @@
-import { CREDENTIAL_LIMIT_BYTES, POLICY_LIMIT_BYTES } from '../records/index.ts'
+import { ANCHOR_PROOF_LIMIT_BYTES, CREDENTIAL_LIMIT_BYTES, POLICY_LIMIT_BYTES } from '../records/index.ts'
 import {
   CLUSTER_ID_BYTES,
   concat,
@@ -87,7 +87,7 @@ const plaintextShape: MessageShape = {
     shape: { 1: { name: 'epoch', type: 'uint', max: 0xffff_ffffn }, 2: { name: 'secret', ...exactly(SECRET_BYTES) } },
   },
   2: { name: 'credential', type: 'bytes', min: 1, max: CREDENTIAL_LIMIT_BYTES },
-  3: { name: 'genesis', type: 'bytes', min: 1, max: EVIDENCE_LIMIT_BYTES + POLICY_LIMIT_BYTES + 4096 },
+  3: { name: 'genesis', type: 'bytes', min: 1, max: EVIDENCE_LIMIT_BYTES + POLICY_LIMIT_BYTES + ANCHOR_PROOF_LIMIT_BYTES + 4096 },
   4: { name: 'onboarder_credential', type: 'bytes', min: 1, max: CREDENTIAL_LIMIT_BYTES },
   5: { name: 'onboarder_evidence', type: 'bytes', min: 1, max: EVIDENCE_LIMIT_BYTES },
 }

@@ -19,6 +19,7 @@ export const MEMBER_ENVELOPE_TYPE = '/dstack/member-record/1'
 
 export const GENESIS_RECORD_LIMIT_BYTES = 1024
 export const POLICY_LIMIT_BYTES = 64 * 1024
+export const ANCHOR_PROOF_LIMIT_BYTES = 128 * 1024
 export const CREDENTIAL_LIMIT_BYTES = 4 * 1024
 export const MEMBER_RECORD_LIMIT_BYTES = 8 * 1024
 export const QUOTE_LIMIT_BYTES = 16 * 1024

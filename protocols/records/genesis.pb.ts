@@ -279,6 +279,7 @@ export interface GenesisBundle {
   signature: Uint8Array
   policy: Uint8Array
   evidence: Uint8Array
+  anchorProof?: Uint8Array
 }
 
 export namespace GenesisBundle {
@@ -309,6 +310,11 @@ export namespace GenesisBundle {
         if ((obj.evidence != null && obj.evidence.byteLength > 0)) {
           w.uint32(34)
           w.bytes(obj.evidence)
+        }
+
+        if (obj.anchorProof != null) {
+          w.uint32(42)
+          w.bytes(obj.anchorProof)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -342,6 +348,10 @@ export namespace GenesisBundle {
             }
             case 4: {
               obj.evidence = reader.bytes()
+              break
+            }
+            case 5: {
+              obj.anchorProof = reader.bytes()
               break
             }
             default: {
@@ -387,6 +397,13 @@ export namespace GenesisBundle {
               }
               break
             }
+            case 5: {
+              yield {
+                field: `${prefix}.anchorProof`,
+                value: reader.bytes()
+              }
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -419,6 +436,11 @@ export namespace GenesisBundle {
     value: Uint8Array
   }
 
+  export interface GenesisBundleAnchorProofFieldEvent {
+    field: '$.anchorProof'
+    value: Uint8Array
+  }
+
   export function encode (obj: Partial<GenesisBundle>): Uint8Array {
     return encodeMessage(obj, GenesisBundle.codec())
   }
@@ -427,7 +449,7 @@ export namespace GenesisBundle {
     return decodeMessage(buf, GenesisBundle.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<GenesisBundle>): Generator<GenesisBundleRecordFieldEvent | GenesisBundleSignatureFieldEvent | GenesisBundlePolicyFieldEvent | GenesisBundleEvidenceFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<GenesisBundle>): Generator<GenesisBundleRecordFieldEvent | GenesisBundleSignatureFieldEvent | GenesisBundlePolicyFieldEvent | GenesisBundleEvidenceFieldEvent | GenesisBundleAnchorProofFieldEvent> {
     return streamMessage(buf, GenesisBundle.codec(), opts)
   }
 }

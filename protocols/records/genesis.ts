@@ -13,7 +13,14 @@ import {
   utf8,
   verifyEd25519,
 } from '../wire/index.ts'
-import { FILE_NETWORK, GENESIS_RECORD_LIMIT_BYTES, GENESIS_VERSION, POLICY_LIMIT_BYTES, SUITE } from './constants.ts'
+import {
+  ANCHOR_PROOF_LIMIT_BYTES,
+  FILE_NETWORK,
+  GENESIS_RECORD_LIMIT_BYTES,
+  GENESIS_VERSION,
+  POLICY_LIMIT_BYTES,
+  SUITE,
+} from './constants.ts'
 import { GenesisBundle as BundleMessage, GenesisRecord as RecordMessage } from './genesis.pb.ts'
 
 /** What the first TD fixes about a cluster for good. */
@@ -38,6 +45,8 @@ export interface GenesisBundle {
   signature: Uint8Array
   policy: Uint8Array
   evidence: Uint8Array
+  /** That the record is public; not covered by its hash, and for its anchor to check. A longer one may take its place. */
+  anchorProof?: Uint8Array
 }
 
 const recordShape: MessageShape = {
@@ -55,6 +64,7 @@ const bundleShape: MessageShape = {
   2: { name: 'signature', ...exactly(ED25519_SIGNATURE_BYTES) },
   3: { name: 'policy', type: 'bytes', min: 2, max: POLICY_LIMIT_BYTES },
   4: { name: 'evidence', type: 'bytes', min: 1, max: EVIDENCE_LIMIT_BYTES },
+  5: { name: 'anchor_proof', type: 'bytes', min: 1, max: ANCHOR_PROOF_LIMIT_BYTES, optional: true },
 }
 
 /** A genesis of another version or suite: not ours to judge. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { GenesisRecord as RecordMessage } from '../../../protocols/records/genesis.pb.ts'
 import {
+  ANCHOR_PROOF_LIMIT_BYTES,
   decodeGenesisBundle,
   decodeGenesisRecord,
   encodeGenesisBundle,
@@ -88,6 +89,15 @@ describe('a genesis bundle', () => {
   it('comes back as it was written, and is signed by the key that its record names', () => {
     assert.deepEqual(decodeGenesisBundle(encodeGenesisBundle(bundle)), bundle)
     assert.deepEqual(verifyGenesisSignature(bundle), record)
+  })
+
+  it('carries a proof of its anchor or none, never an empty or an endless one', () => {
+    const proven = { ...bundle, anchorProof: bytes(ANCHOR_PROOF_LIMIT_BYTES, 5) }
+    assert.deepEqual(decodeGenesisBundle(encodeGenesisBundle(proven)), proven)
+    for (const length of [0, ANCHOR_PROOF_LIMIT_BYTES + 1]) {
+      const other = encodeGenesisBundle({ ...bundle, anchorProof: new Uint8Array(length) })
+      assert.throws(() => decodeGenesisBundle(other), MalformedError, `${length} bytes`)
+    }
   })
 
   it('is not believed when signature, record or context is another', () => {
