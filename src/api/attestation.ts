@@ -1,4 +1,4 @@
-import type { AppFacts, AppQuote, QuotedEvent } from './host.ts'
+import type { AppFacts, AppQuote, CertificateEvidence, QuotedEvent } from './host.ts'
 import { hexOf } from './message.ts'
 
 // dstack's encodings of a quote and of an app's identity. Sources: dstack-attest/src/v1.rs, cc-eventlog (TdxEvent,
@@ -46,6 +46,13 @@ export const encodeAttestation = ({ quote, reportData, events }: AppQuote, confi
       },
     },
   })
+
+/** What an RA-TLS certificate carries of a quote. */
+export const certificateEvidence = (quoted: AppQuote, config: string): CertificateEvidence => ({
+  quote: quoted.quote,
+  eventLog: eventLogJson(quoted.events),
+  attestation: encodeAttestation(quoted, config),
+})
 
 /** dstack's APP_INFO certificate extension. */
 export const encodeAppInfo = (facts: AppFacts): Uint8Array =>

@@ -148,7 +148,10 @@ export interface ApiHost {
   readonly quoter: AppQuoter
   readonly certificates: CertificateIssuer
   info(): AppFacts | Promise<AppFacts>
+  /** v0's `app_cert`: a PEM chain that shows who the app is; empty while none could be made. Never waits long. */
+  appCert(): Promise<string>
   cluster(): ClusterFacts | Promise<ClusterFacts>
+  /** This program's version, and its name. */
   readonly version: { readonly version: string; readonly rev: string }
   readonly clock: Clock
   readonly log: Log

@@ -1,3 +1,4 @@
+export { certificateEvidence } from './attestation.ts'
 export { describeRoutes } from './describe.ts'
 export * from './host.ts'
 export { API_LIMITS, type ApiLimits } from './limits.ts'

@@ -1,6 +1,6 @@
 import { UsageError } from '../base/index.ts'
-import { encodeAppInfo, encodeAttestation, eventJson, eventLogJson } from './attestation.ts'
-import type { ApiHost, AppFacts, CertificateRequest } from './host.ts'
+import { certificateEvidence, encodeAppInfo, encodeAttestation, eventJson, eventLogJson } from './attestation.ts'
+import type { ApiHost, CertificateRequest } from './host.ts'
 import { hexOf, type Message, type Values } from './message.ts'
 import { appKeyReportData, tappdReportData } from './report-data.ts'
 
@@ -73,7 +73,7 @@ const eventArgs = { event: { type: 'string', number: 1 }, payload: { type: 'byte
 const appInfo = {
   app_id: { type: 'bytes', number: 1 },
   instance_id: { type: 'bytes', number: 2 },
-  app_cert: { type: 'string', number: 3 },
+  app_cert: { type: 'string', number: 3, about: 'PEM chain, leaf first, with a quote of at most a day ago' },
   tcb_info: { type: 'string', number: 4, about: 'JSON' },
   app_name: { type: 'string', number: 5 },
   device_id: { type: 'bytes', number: 8 },
@@ -244,7 +244,7 @@ const issue = async (
       ? undefined
       : async (reportData) => {
           const { quoted, vmConfig } = await getQuote(context, reportData)
-          return { quote: quoted.quote, eventLog: eventLogJson(quoted.events), attestation: encodeAttestation(quoted, vmConfig) }
+          return certificateEvidence(quoted, vmConfig)
         },
   }
   const { key: pem, chain } = await host.certificates.issue(request)
@@ -260,37 +260,40 @@ const tdxQuote = async (
   return { quote: quoted.quote, event_log: eventLogJson(quoted.events), hash_algorithm: algorithm, prefix }
 }
 
-const infoAnswer = (facts: AppFacts): Values<typeof appInfo> => ({
-  app_id: facts.appId,
-  instance_id: facts.instanceId,
-  app_cert: '',
-  tcb_info: JSON.stringify(
-    {
-      mrtd: hexOf(facts.measurements.mrtd),
-      rtmr0: hexOf(facts.measurements.rtmr0),
-      rtmr1: hexOf(facts.measurements.rtmr1),
-      rtmr2: hexOf(facts.measurements.rtmr2),
-      rtmr3: hexOf(facts.measurements.rtmr3),
-      mr_aggregated: hexOf(facts.mrAggregated),
-      os_image_hash: hexOf(facts.osImageHash),
-      compose_hash: hexOf(facts.composeHash),
-      device_id: hexOf(facts.deviceId),
-      event_log: facts.events.map(eventJson),
-      app_compose: facts.appCompose,
-    },
-    null,
-    2,
-  ),
-  app_name: facts.appName,
-  device_id: facts.deviceId,
-  mr_aggregated: facts.mrAggregated,
-  os_image_hash: facts.osImageHash,
-  key_provider_info: facts.keyProviderInfo,
-  compose_hash: facts.composeHash,
-  vm_config: facts.vmConfig,
-  cloud_vendor: facts.cloudVendor,
-  cloud_product: facts.cloudProduct,
-})
+const infoAnswer = async ({ host }: RouteContext): Promise<Values<typeof appInfo>> => {
+  const facts = await host.info()
+  return {
+    app_id: facts.appId,
+    instance_id: facts.instanceId,
+    app_cert: await host.appCert(),
+    tcb_info: JSON.stringify(
+      {
+        mrtd: hexOf(facts.measurements.mrtd),
+        rtmr0: hexOf(facts.measurements.rtmr0),
+        rtmr1: hexOf(facts.measurements.rtmr1),
+        rtmr2: hexOf(facts.measurements.rtmr2),
+        rtmr3: hexOf(facts.measurements.rtmr3),
+        mr_aggregated: hexOf(facts.mrAggregated),
+        os_image_hash: hexOf(facts.osImageHash),
+        compose_hash: hexOf(facts.composeHash),
+        device_id: hexOf(facts.deviceId),
+        event_log: facts.events.map(eventJson),
+        app_compose: facts.appCompose,
+      },
+      null,
+      2,
+    ),
+    app_name: facts.appName,
+    device_id: facts.deviceId,
+    mr_aggregated: facts.mrAggregated,
+    os_image_hash: facts.osImageHash,
+    key_provider_info: facts.keyProviderInfo,
+    compose_hash: facts.composeHash,
+    vm_config: facts.vmConfig,
+    cloud_vendor: facts.cloudVendor,
+    cloud_product: facts.cloudProduct,
+  }
+}
 
 const getKey = ({ host }: RouteContext, { path, purpose, algorithm, epoch }: Values<typeof keyArgs>) =>
   host.keys(epoch).getKey(path, purpose, algorithm)
@@ -302,6 +305,9 @@ const worker = (name: string) => [`/prpc/Worker.${name}`, `/prpc/v0/Worker.${nam
 
 const EMIT_EVENT_GONE =
   'EmitEvent was removed in dstack 0.6.0; runtime RTMR3 events are system-owned and cannot be extended by apps'
+
+const VERSION_ABOUT =
+  "This program's version, and its name; that it answers tells dstack's SDKs that all algorithms and lifetimes are known"
 
 export const RPC_ROUTES: readonly RpcRoute[] = [
   rpc({
@@ -359,7 +365,7 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
     response: appInfo,
     about: 'What this app and this TD are; evidence of none of it',
     needsMember: true,
-    handle: async (_request, { host }) => infoAnswer(await host.info()),
+    handle: (_request, context) => infoAnswer(context),
   }),
   rpc({
     name: 'Sign',
@@ -404,7 +410,7 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
     paths: v0('Version'),
     request: empty,
     response: versionResponse,
-    about: 'Which version of the guest agent API this is compatible with',
+    about: VERSION_ABOUT,
     needsMember: false,
     handle: (_request, { host }) => host.version,
   }),
@@ -492,7 +498,7 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
     paths: v1('Version'),
     request: empty,
     response: versionResponse,
-    about: 'Which version of the guest agent API this is compatible with',
+    about: VERSION_ABOUT,
     needsMember: false,
     handle: (_request, { host }) => host.version,
   }),
@@ -560,7 +566,7 @@ export const RPC_ROUTES: readonly RpcRoute[] = [
     response: appInfo,
     about: 'Info of v0',
     needsMember: true,
-    handle: async (_request, { host }) => infoAnswer(await host.info()),
+    handle: (_request, context) => infoAnswer(context),
   }),
   rpc({
     name: 'Version',

@@ -87,13 +87,23 @@ export const createAppServer = async (host: ApiHost, limits: Readonly<ApiLimits>
   }
 }
 
+/** How often a stopping server looks for connections that an answer, or the rest of a refused body, has left idle. */
+const IDLE_LOOK_MS = 20
+
 const stop = async (app: FastifyInstance, socket: UnixSocket | undefined, host: ApiHost, limits: ApiLimits): Promise<void> => {
   using grace = host.clock.deadline(limits.stopGraceMs)
   grace.signal.addEventListener('abort', () => app.server.closeAllConnections())
-  const stopped = socket?.stop()
-  app.server.closeIdleConnections()
-  await stopped
-  await app.close()
+  let stopped = false
+  const stopping = Promise.resolve(socket?.stop())
+    .then(() => app.close())
+    .finally(() => {
+      stopped = true
+    })
+  while (!stopped) {
+    app.server.closeIdleConnections()
+    await Promise.race([stopping, host.clock.sleep(IDLE_LOOK_MS)])
+  }
+  await stopping
 }
 
 const pathOf = (url: string): string => url.split('?', 1)[0]!

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { PeerId } from '@libp2p/interface'
-import { encodeGenesisBundle } from '../../protocols/records/index.ts'
+import { encodeGenesisBundle, type Judged } from '../../protocols/records/index.ts'
 import { formatClusterId, peerPublicKey } from '../../protocols/wire/index.ts'
 import type { WitnessLevel } from '../anchor/index.ts'
 import {
   type ApiHost,
   type AppServer,
+  certificateEvidence,
   createAppServer,
   type QuotedEvent,
   type SocketPlace,
@@ -17,6 +18,7 @@ import { type AppIdentity, type Attester, appReportData, eventDigest } from '../
 import { type Clock, type Log, messageOf, type Random, UsageError } from '../base/index.ts'
 import { AppCertificates, appDataOf, verifySignature } from '../keys/index.ts'
 import type { Membership } from './membership.ts'
+import { ShownCertificate } from './shown-certificate.ts'
 
 /** An app as its operator configures it. */
 export interface AppConfig {
@@ -47,6 +49,10 @@ const EVENT_TYPE = 0x0800_0001
 const MEMBERSHIP_RETRY_MS = 5_000
 const DSTACK_SOCKET = 'dstack.sock'
 const TAPPD_SOCKET = 'tappd.sock'
+const DMI_CHARACTERS_MAX = 128
+/** What a VMM of dstack's would tell of the VM: here nobody does. */
+const VM_CONFIG = '{}'
+const NAME = 'dstack-mesh'
 export const VERSION = '0.1.0'
 
 const sha256 = (...parts: (Uint8Array | string)[]): Uint8Array => {
@@ -135,12 +141,46 @@ const quotedEvents = (attester: Attester): QuotedEvent[] =>
     .eventLog()
     .map((event) => ({ imr: 3, eventType: EVENT_TYPE, digest: eventDigest(event), event: event.name, payload: event.payload }))
 
+/** What the firmware says of the machine: the host's words, and nothing that anybody should believe. */
+const dmi = async (name: string): Promise<string> => {
+  const text = await readFile(`/sys/class/dmi/id/${name}`, 'utf8').catch(() => '')
+  return text.trim().slice(0, DMI_CHARACTERS_MAX)
+}
+
+/** dstack's sums over what was measured: of the system with its key provider, and of all. Nothing counts that is all zeros. */
+const sumsOf = ({ mrTd, rtmr, mrConfigId, mrOwner, mrOwnerConfig }: Judged, clusterId: Uint8Array) => {
+  const owners = [mrConfigId, mrOwner, mrOwnerConfig]
+  const [rtmr0, rtmr1, rtmr2] = rtmr as [Uint8Array, Uint8Array, Uint8Array]
+  return {
+    osImageHash: sha256(mrTd, rtmr1, rtmr2),
+    mrSystem: sha256(mrTd, rtmr0, rtmr1, rtmr2, sha256(clusterId)),
+    mrAggregated: sha256(mrTd, ...rtmr, ...(owners.some((bytes) => bytes.some((byte) => byte !== 0)) ? owners : [])),
+  }
+}
+
 const hostFor = (app: App, context: AppContext): ApiHost => {
   const { membership, attester, clock, log, peerId } = context
   const { keys, record } = membership
   const { appId, composeHash, instanceId } = app.identity
   const clusterId = formatClusterId(keys.clusterId)
   const certificates = new AppCertificates(keys, appId, { clock, random: context.random })
+  const quoteForApp: ApiHost['quoter']['quoteForApp'] = async (bytes, signal) => {
+    // The wall (protocols: report data): the only way from an app to a quote.
+    const reportData = appReportData(bytes)
+    return { quote: await attester.quote(reportData, signal), reportData, events: quotedEvents(attester) }
+  }
+  const shown = new ShownCertificate(
+    (notAfter, signal) =>
+      certificates.show({
+        subject: app.name,
+        altNames: [],
+        serverAuth: false,
+        clientAuth: true,
+        notAfter,
+        evidence: async (reportData) => certificateEvidence(await quoteForApp(reportData, signal), VM_CONFIG),
+      }),
+    { clock, log },
+  )
   return {
     membership: () =>
       membership.serves()
@@ -149,15 +189,10 @@ const hostFor = (app: App, context: AppContext): ApiHost => {
     keys: (epoch) => keys.app(appId, epoch),
     verifySignature,
     appData: appDataOf,
-    quoter: {
-      // The wall (protocols: report data): the only way from an app to a quote.
-      async quoteForApp(bytes, signal) {
-        const reportData = appReportData(bytes)
-        return { quote: await attester.quote(reportData, signal), reportData, events: quotedEvents(attester) }
-      },
-    },
+    quoter: { quoteForApp },
     certificates,
-    info() {
+    appCert: () => shown.pem(),
+    async info() {
       const { judged } = membership.credential
       const [rtmr0, rtmr1, rtmr2, rtmr3] = judged.rtmr as [Uint8Array, Uint8Array, Uint8Array, Uint8Array]
       return {
@@ -167,15 +202,13 @@ const hostFor = (app: App, context: AppContext): ApiHost => {
         composeHash,
         appCompose: app.compose,
         deviceId: judged.platformId,
-        osImageHash: sha256(judged.mrTd, rtmr1, rtmr2),
+        ...sumsOf(judged, keys.clusterId),
         measurements: { mrtd: judged.mrTd, rtmr0, rtmr1, rtmr2, rtmr3 },
-        mrSystem: sha256(judged.mrTd, rtmr0, rtmr1, rtmr2),
-        mrAggregated: sha256(judged.mrTd, rtmr0, rtmr1, rtmr2, rtmr3),
         events: quotedEvents(attester),
-        vmConfig: '{}',
+        vmConfig: VM_CONFIG,
         keyProviderInfo: JSON.stringify({ name: 'dstack-mesh', id: clusterId }),
-        cloudVendor: '',
-        cloudProduct: '',
+        cloudVendor: await dmi('sys_vendor'),
+        cloudProduct: await dmi('product_name'),
       }
     },
     cluster: async () => ({
@@ -185,7 +218,7 @@ const hostFor = (app: App, context: AppContext): ApiHost => {
       epochs: keys.epochs,
       k256RootPublicKey: record.k256RootPublicKey,
       caRootPublicKey: record.caRootPublicKey,
-      caRootCertificate: await certificates.rootCertificate(),
+      caRootCertificate: certificates.rootCertificate(),
       peerId: peerId.toString(),
       peerPublicKey: peerPublicKey(peerId.toMultihash().bytes)!,
       members: context.members(),
@@ -193,7 +226,7 @@ const hostFor = (app: App, context: AppContext): ApiHost => {
       witness: context.witness,
       genesis: encodeGenesisBundle(membership.genesis),
     }),
-    version: { version: VERSION, rev: '' },
+    version: { version: VERSION, rev: NAME },
     clock,
     log: log.child({ app: app.name }),
   }

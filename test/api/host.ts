@@ -70,6 +70,7 @@ export class TestHost implements ApiHost {
   keys = (epoch: number) => this.keyring.app(this.appId, epoch)
   verifySignature = verifySignature
   appData = appDataOf
+  appCert = async () => 'PEM'
   info = (): AppFacts | Promise<AppFacts> => ({ ...FACTS, appId: this.appId })
 
   /** As the node composes it: through the wall first. */

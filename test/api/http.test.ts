@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, type Server, type Socket } from 'node:net'
 import { API_LIMITS, type ApiLimits } from '../../src/api/limits.ts'
 import { TestHost, TestSockets } from './host.ts'
 
@@ -9,6 +9,9 @@ const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${m
 const post = (body: string, length = Buffer.byteLength(body), more = '') =>
   `POST /GetKey HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${more}\r\n${body}`
 const statuses = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]))
+
+const connectionsOf = (server: Server): Promise<number> =>
+  new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))))
 
 describe('the HTTP of an app socket', () => {
   let sockets: TestSockets
@@ -131,6 +134,76 @@ describe('the HTTP of an app socket', () => {
     assert.match(text, /signature_chain.*Live.*Service not found/s)
   })
 
+  it('answers requests whose bytes arrive in turns on several connections, each with its own', async () => {
+    await using other = await TestSockets.create()
+    await other.serve(new TestHost())
+    const paths = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    const requests = paths.map((path) => post(`{"path":"${path}"}`))
+    const clients = paths.map(() => connect({ path: other.path() }))
+    open.push(...clients)
+    const answers = clients.map((socket) => once(socket, 'data').then(([chunk]) => String(chunk)))
+    for (let at = 0; at < requests[0]!.length; at += 9) {
+      for (const [index, socket] of clients.entries()) socket.write(requests[index]!.slice(at, at + 9))
+      await new Promise(setImmediate)
+    }
+    for (const [index, text] of (await Promise.all(answers)).entries()) {
+      const { key } = (await other.post('/GetKey', { path: paths[index] })).json<{ key: string }>()
+      assert.ok(text.includes(key), paths[index])
+    }
+  })
+
+  it('outlives clients that die in the middle of an answer', async () => {
+    await using other = await TestSockets.create()
+    const host = new TestHost()
+    const large = { ...host.cluster(), genesis: new Uint8Array(1024 * 1024) }
+    host.cluster = () => large
+    const { server } = await other.serve(host)
+    for (let times = 0; times < 20; times++) {
+      const socket = connect({ path: other.path() })
+      socket.on('error', () => {})
+      // Megabytes that nobody reads: the answers are cut wherever the kernel's buffer ends.
+      socket.write(get('/v1/cluster').repeat(4))
+      await once(socket, 'readable')
+      socket.destroy()
+    }
+    assert.equal((await other.send('/v1/cluster')).status, 200)
+    while ((await connectionsOf(server)) > 1) await new Promise(setImmediate)
+  })
+
+  it('answers a path of a megabyte with 400 in a body and 431 in the request line', async () => {
+    await using other = await TestSockets.create()
+    await other.serve(new TestHost())
+    const long = 'x'.repeat(1024 * 1024)
+    for (const [path, body] of [
+      ['/GetKey', { path: long }],
+      ['/GetKey', { purpose: long }],
+      ['/v1/GetKey', { domain: long, algorithm: 'ed25519' }],
+      ['/prpc/Tappd.DeriveKey', { path: long }],
+      ['/prpc/DeriveK256Key', { path: long }],
+      ['/getkey', { tag: long }],
+      ['/v1/domain', { domains: [long] }],
+      ['/GetTlsKey', { subject: long }],
+      ['/GetTlsKey', { alt_names: [long] }],
+    ] as const) {
+      assert.equal((await other.post(path, body)).status, 400, path)
+    }
+    for (const path of [`/getkey/${long}`, `/GetKey?path=${long}`, `/${long}`]) {
+      assert.deepEqual(statuses(await other.raw(get(path))), [431])
+    }
+    assert.equal((await other.send('/status')).status, 200)
+  })
+
+  it('takes paths with zero bytes and beyond ASCII as what they are', async () => {
+    const keys = new Set<string>()
+    for (const path of ['a', 'a\0', '\0a', 'a\0b', 'ä', 'a\u0308', 'ключ', '\u{1f511}']) {
+      const json = (await sockets.post('/GetKey', { path })).json<{ key: string }>()
+      const query = (await sockets.send(`/GetKey?path=${encodeURIComponent(path)}`)).json<{ key: string }>()
+      assert.equal(json.key, query.key)
+      keys.add(json.key)
+    }
+    assert.equal(keys.size, 8)
+  })
+
   it('answers a client that has closed its side', async () => {
     assert.match(await sockets.raw(get('/status'), { end: true }), /Live$/)
   })
@@ -160,10 +233,51 @@ describe('the HTTP of an app socket', () => {
     }
   })
 
+  it('goes on serving while 10,000 connections are opened and left', async function () {
+    this.timeout(30_000)
+    await using other = await TestSockets.create()
+    const { server } = await other.serve(new TestHost(), { limits: { ...API_LIMITS, connections: 64 } })
+    const working = connect({ path: other.path() })
+    open.push(working)
+    let refused = 0
+    server.on('drop', () => refused++)
+    for (let batch = 0; batch < 40; batch++) {
+      const idle = Array.from({ length: 250 }, () => connect({ path: other.path() }).on('error', () => {}))
+      // Those beyond the limit are closed at once; the others are left open and silent.
+      const closing = idle.map((socket) => once(socket, 'close'))
+      const wanted = (batch + 1) * (250 - 63)
+      while (refused < wanted) await new Promise(setImmediate)
+      working.write(get('/status'))
+      assert.match(String((await once(working, 'data'))[0]), /Live$/)
+      for (const socket of idle) socket.destroy()
+      await Promise.all(closing)
+      while ((await connectionsOf(server)) > 1) await new Promise(setImmediate)
+    }
+    assert.equal(refused, 40 * (250 - 63))
+  })
+
   it('answers only GET and POST', async () => {
     for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD']) {
       assert.equal((await sockets.send('/GetKey', { method })).status, 404)
     }
+  })
+
+  it('stops as soon as the answers under way are given: connections that stay open after them do not keep it', async () => {
+    await using other = await TestSockets.create()
+    const host = new TestHost()
+    const quote = host.quote
+    const { promise, resolve } = Promise.withResolvers<void>()
+    host.quote = (data, signal) => promise.then(() => quote(data, signal))
+    // Longer than this test may take.
+    const server = await other.serve(host, { limits: { ...API_LIMITS, stopGraceMs: 60_000 } })
+    const under = connect({ path: other.path() })
+    open.push(under)
+    under.write(get('/GetQuote'))
+    while (host.quoted.length === 0) await new Promise(setImmediate)
+    const stopped = server.stop()
+    resolve()
+    assert.match(String((await once(under, 'data'))[0]), /^HTTP\/1\.1 200/)
+    await stopped
   })
 
   it('stops while clients hang: nothing keeps it', async () => {

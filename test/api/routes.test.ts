@@ -296,6 +296,7 @@ describe('the routes of an app socket', () => {
     const tcb = JSON.parse(v0.tcb_info!)
     assert.equal(tcb.app_compose, COMPOSE)
     assert.equal(tcb.mrtd, '04'.repeat(48))
+    assert.equal(v0.app_cert, 'PEM')
     for (const path of ['/v0/Info', '/prpc/Tappd.Info', '/prpc/Info', '/prpc/Worker.Info', '/prpc/v0/Info']) {
       assert.deepEqual(await ok(path), v0)
     }
