@@ -5,6 +5,9 @@ import { toJson } from './output.ts'
 
 /** Two revocation lists of a mebibyte in hex, and all else. */
 const LINE_LIMIT_BYTES = 8 * 1024 * 1024
+/** Room for a usual line. */
+const FIRST_BYTES = 64 * 1024
+const NEWLINE = 10
 const ID_CHARS_MAX = 256
 /** The end of the year 9999. */
 const AT_MAX_S = 253_402_300_799
@@ -35,31 +38,37 @@ const refusal = (id: Answer['id'], code: string, detail: string): Answer => ({
   td: null,
 })
 
-/** The lines of a stream; `undefined` for one that is too long, of which no more than the limit is ever held. */
-export async function* linesOf(stream: AsyncIterable<Buffer>, limitBytes: number): AsyncGenerator<Buffer | undefined> {
-  let parts: Buffer[] = []
+/**
+ * The lines of a stream, each until the next is asked for; `undefined` for one that is too long. However the stream is cut into
+ * pieces, no more than the limit and a piece is held.
+ */
+async function* linesOf(stream: AsyncIterable<Buffer>, limitBytes: number): AsyncGenerator<Buffer | undefined> {
+  let held = Buffer.alloc(FIRST_BYTES)
   let size = 0
   const add = (part: Buffer): void => {
-    size += part.length
-    if (size > limitBytes) parts = []
-    else parts.push(part)
+    const end = size + part.length
+    if (end <= limitBytes) {
+      if (end > held.length) {
+        const larger = Buffer.alloc(Math.min(limitBytes, 2 * end))
+        held.copy(larger, 0, 0, size)
+        held = larger
+      }
+      part.copy(held, size)
+    }
+    size = end
   }
-  const take = (): Buffer | undefined => {
-    const line = size > limitBytes ? undefined : Buffer.concat(parts, size)
-    parts = []
-    size = 0
-    return line
-  }
+  const line = (): Buffer | undefined => (size > limitBytes ? undefined : held.subarray(0, size))
   for await (const chunk of stream) {
     let start = 0
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       add(chunk.subarray(start, end))
-      yield take()
+      yield line()
+      size = 0
       start = end + 1
     }
-    if (start < chunk.length) add(chunk.subarray(start))
+    add(chunk.subarray(start))
   }
-  if (size > 0) yield take()
+  if (size > 0) yield line()
 }
 
 /** What a line says under a name; only its own fields count. */

@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
-import { UsageError } from '../base/index.ts'
 import { askNode, askNodeForBytes } from './control-client.ts'
-import { type CommonOptions, printJson, printLine } from './output.ts'
+import { type CommonOptions, printJson, printLine, safe } from './output.ts'
 import { controlSocketOf, dataDirOption } from './running-node.ts'
 import { checkSecretOutput, writeSecret, writeSecretFile } from './secret-output.ts'
 import { collect, descriptor } from './values.ts'
@@ -56,10 +55,7 @@ Examples:
         }
       }
       if (options.json) return printJson(answer)
-      if (!answer.request.startsWith('-----BEGIN CERTIFICATE REQUEST-----')) {
-        throw new UsageError('no_node', 'what answered is no node of this version', { next: 'see dstack-mesh status' })
-      }
-      printLine(answer.request.trimEnd())
+      printLine(safe(answer.request.trimEnd()))
     })
 
 export const tlsCommand = (): Command =>

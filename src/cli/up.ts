@@ -11,8 +11,7 @@ import {
   type Settings,
 } from '../index.ts'
 import { type CommonOptions, paint, printJson, printLine } from './output.ts'
-
-const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value]
+import { collect } from './values.ts'
 
 const optionOf = ({ kind, flag, value, about, standard, key }: Setting): Option => {
   const option = new Option(

@@ -243,6 +243,21 @@ describe('judging on the command line', function () {
       assert.equal(answers[2]!.td?.td_attributes, '0100001000000000')
     })
 
+    it('puts lines together however they arrive', async () => {
+      const text = ['short', 'long', 'last']
+        .map((id) => question(id, sound, { pad: 'x'.repeat(id === 'long' ? 300_000 : 0) }))
+        .join('')
+      const pieces = text.match(/[\s\S]{1,997}/g)!
+      assert.deepEqual(
+        (await lines(pieces)).map(({ id, ok }) => [id, ok]),
+        [
+          ['short', true],
+          ['long', true],
+          ['last', true],
+        ],
+      )
+    })
+
     it('lets the policy decide where there is one, and finds the root in it', async () => {
       const answers = await lines(
         [question('a', sound, { root: undefined }), question('b', debugged, { root: undefined })],
