@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { REPORT_DATA_PREFIX } from '../../protocols/wire/constants.ts'
 import { hasMemberPrefix, reportData } from '../../protocols/wire/report-data.ts'
-import { toProtobuf } from '../../src/api/message.ts'
+import { type Field, toProtobuf } from '../../src/api/message.ts'
 import { HASH_ALGORITHMS } from '../../src/api/report-data.ts'
 import { RPC_ROUTES } from '../../src/api/rpc-routes.ts'
 import { TestHost, TestSockets } from './host.ts'
@@ -72,30 +72,57 @@ describe('the wall between what members quote and what apps have quoted', () => 
     assert.equal(host.quoted.some(hasMemberPrefix), false)
   })
 
-  it('stands whatever an app asks of any route', async () => {
+  it('stands whatever an app asks of any route, under any path, in any encoding', async () => {
     const tricky = fc.oneof(
-      fc.constantFrom(hex(binding), hex(padded), REPORT_DATA_PREFIX, 'raw', 'sha512', 'k256', 'ed25519', '', '00'),
-      fc.uint8Array({ maxLength: 48 }).map((rest) => hex(Buffer.concat([padded, rest]))),
-      fc.string({ maxLength: 8 }),
+      fc.constantFrom(binding, padded, Buffer.from(REPORT_DATA_PREFIX), new Uint8Array(0)),
+      fc.uint8Array({ maxLength: 48 }).map((rest) => Buffer.concat([padded, rest])),
+      fc.uint8Array({ maxLength: 64 }),
     )
-    const routes = RPC_ROUTES.filter(({ slow }) => slow)
+    const word = fc.constantFrom('', REPORT_DATA_PREFIX, 'ed25519', 'k256', 'a.example', ...HASH_ALGORITHMS)
+    const anyOf = ({ type }: Field): fc.Arbitrary<unknown> =>
+      type === 'bytes' ? tricky : type === 'string' ? word : type === 'bool' ? fc.constant(true) : fc.constantFrom(0, 1)
+    const asked = fc.constantFrom(...RPC_ROUTES).chain(({ paths, request }) =>
+      fc.record({
+        path: fc.constantFrom(...paths),
+        request: fc.constant(request),
+        values: fc.record(
+          Object.fromEntries(
+            Object.entries(request).map(([name, field]) => [
+              name,
+              field.repeated ? fc.array(anyOf(field), { maxLength: 2 }) : anyOf(field),
+            ]),
+          ),
+        ),
+      }),
+    )
+    const quotes = new Set<string>()
+    const hexed = (_name: string, value: unknown) => (value instanceof Uint8Array ? hex(value) : value)
     await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...routes),
-        fc.dictionary(fc.string(), tricky),
-        fc.array(tricky, { minLength: 8, maxLength: 8 }),
-        fc.boolean(),
-        async (route, extra, values, ratls) => {
-          const body: Record<string, unknown> = { ...extra, __proto__: undefined }
-          Object.entries(route.request).forEach(([name, { type, repeated }], index) => {
-            const value = type === 'bool' ? ratls : type === 'uint64' ? index : values[index % values.length]
-            body[name] = repeated ? [value] : value
-          })
-          await sockets.post(route.paths[0]!, body)
-          assert.equal(host.quoted.some(hasMemberPrefix), false)
-        },
-      ),
-      { numRuns: 150 },
+      fc.asyncProperty(asked, async ({ path, request, values }) => {
+        const before = host.quoted.length
+        const json = JSON.stringify(values, hexed)
+        const query = new URLSearchParams(
+          Object.entries(JSON.parse(json) as Record<string, unknown>).flatMap(([name, value]) =>
+            [value].flat().map((one) => [name, String(one)]),
+          ),
+        )
+        await sockets.send(path, { body: json })
+        await sockets.send(`${path}?${query}`)
+        await sockets.send(path, { body: toProtobuf(request, values as never), type: 'application/octet-stream' })
+        await sockets.send(`${path}?json`, { body: json, type: 'text/plain' })
+        if (host.quoted.length > before) quotes.add(path)
+        assert.equal(host.quoted.some(hasMemberPrefix), false)
+      }),
+      { numRuns: 400 },
     )
+    // What quotes is bounded as such, and the property has seen each way to a quote.
+    const slow = RPC_ROUTES.filter((route) => route.slow).flatMap(({ paths }) => paths)
+    for (const path of quotes) assert.ok(slow.includes(path), path)
+    for (const name of ['GetQuote', 'Attest', 'TdxQuote', 'GetTlsKey', 'DeriveKey', 'GetAttestationForAppKey']) {
+      assert.ok(
+        [...quotes].some((path) => path.endsWith(name)),
+        name,
+      )
+    }
   })
 })
