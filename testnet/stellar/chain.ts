@@ -52,8 +52,11 @@ export interface Proof {
 export class Chain implements Accounts {
   readonly #accounts = new Map<string, Account>()
   readonly #ledgers = new Map<number, PastLedger>()
+  /** Sequences of ledgers with and without transactions. */
+  readonly #full: number[] = []
   readonly #empty: number[] = []
   #emptyFrom = 0
+  /** By hash; a fee bump by both of its hashes. */
   readonly #transactions = new Map<string, PastTransaction>()
   readonly #queue = new Queue(WAITING_LEDGERS * LEDGER_OPERATIONS_MAX)
   #head: Head
@@ -109,6 +112,20 @@ export class Chain implements Accounts {
     return this.#transactions.get(hashHex)
   }
 
+  /** Up to `limit` transactions in their order, from the one at `order` (or the next) of `ledger` on. */
+  transactionsFrom(ledger: number, order: number, limit: number): PastTransaction[] {
+    const found: PastTransaction[] = []
+    for (const full of this.#full) {
+      if (full < ledger) continue
+      for (const transaction of this.#ledgers.get(full)?.transactions ?? []) {
+        if (full === ledger && transaction.order < order) continue
+        found.push(transaction)
+        if (found.length === limit) return found
+      }
+    }
+    return found
+  }
+
   proof(past: PastLedger): Proof {
     const { xdr } = transactionSet(
       this.network.protocol,
@@ -162,8 +179,13 @@ export class Chain implements Accounts {
       transactions,
     }
     this.#ledgers.set(ledger, past)
-    for (const transaction of transactions) this.#transactions.set(transaction.envelope.hashHex, transaction)
+    for (const transaction of transactions) {
+      const { hashHex, tx } = transaction.envelope
+      this.#transactions.set(hashHex, transaction)
+      this.#transactions.set(Buffer.from(tx.hash).toString('hex'), transaction)
+    }
     if (transactions.length === 0) this.#forgetEmpty(ledger)
+    else this.#full.push(ledger)
     return past
   }
 
