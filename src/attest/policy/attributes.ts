@@ -23,6 +23,14 @@ export const BIT_SEPT_VE_DISABLE = 28
 export const BIT_MIGRATABLE = 29
 const ATTRIBUTE_BITS = 64
 
+const isSet = (attributes: Uint8Array, bit: number): boolean => ((attributes[bit >> 3]! >> (bit & 7)) & 1) === 1
+
+/** The names of the bits that are set. */
+export const attributeNames = (attributes: Uint8Array): string[] =>
+  Array.from({ length: ATTRIBUTE_BITS }, (_, bit) => bit)
+    .filter((bit) => isSet(attributes, bit))
+    .map((bit) => BIT_NAMES[bit] ?? `bit ${bit}`)
+
 /**
  * What is wrong with these attributes (8 bytes), in words; empty when nothing is. Every bit that the policy does not name
  * must be 0: the first byte makes a TD untrusted, and what the others will mean nobody knows yet.
@@ -31,11 +39,12 @@ export const attributeProblems = (attributes: Uint8Array, rule: Policy['tdAttrib
   const allowed = new Set([BIT_SEPT_VE_DISABLE])
   if (rule.debug) allowed.add(BIT_DEBUG)
   if (rule.migratable) allowed.add(BIT_MIGRATABLE)
-  const isSet = (bit: number): boolean => ((attributes[bit >> 3]! >> (bit & 7)) & 1) === 1
   const problems: string[] = []
   for (let bit = 0; bit < ATTRIBUTE_BITS; bit++) {
-    if (isSet(bit) && !allowed.has(bit)) problems.push(`TD attribute bit ${bit} (${BIT_NAMES[bit] ?? 'reserved'}) is set`)
+    if (isSet(attributes, bit) && !allowed.has(bit))
+      problems.push(`TD attribute bit ${bit} (${BIT_NAMES[bit] ?? 'reserved'}) is set`)
   }
-  if (rule.septVeDisable && !isSet(BIT_SEPT_VE_DISABLE)) problems.push('TD attribute SEPT_VE_DISABLE (bit 28) is not set')
+  if (rule.septVeDisable && !isSet(attributes, BIT_SEPT_VE_DISABLE))
+    problems.push('TD attribute SEPT_VE_DISABLE (bit 28) is not set')
   return problems
 }
