@@ -18,15 +18,27 @@ export class MemberTable {
   readonly #members = new Map<string, Member>()
 
   /** Adds or renews; the credential that ends last stays. */
-  admit(member: Member): void {
+  admit(member: Member, nowMs: number): void {
     const known = this.#members.get(member.peerId)
     if (known !== undefined && known.credential.expiresAt > member.credential.expiresAt) return
+    if (known === undefined && this.#members.size >= MEMBERS_MAX) this.#forgetEnded(nowMs)
     if (known === undefined && this.#members.size >= MEMBERS_MAX) return
     this.#members.set(member.peerId, member)
+  }
+
+  /** Whether this peer's credential still holds. */
+  has(peerId: string, nowMs: number): boolean {
+    const member = this.#members.get(peerId)
+    return member !== undefined && member.credential.expiresAt > nowMs
   }
 
   /** Those whose credential still holds. */
   active(nowMs: number): Member[] {
     return [...this.#members.values()].filter((member) => member.credential.expiresAt > nowMs)
+  }
+
+  /** Every restart of a node is a new peer: without this, a long-lived member would some day have no room for new ones. */
+  #forgetEnded(nowMs: number): void {
+    for (const [peerId, { credential }] of this.#members) if (credential.expiresAt <= nowMs) this.#members.delete(peerId)
   }
 }

@@ -2,11 +2,12 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
-import { UsageError } from '../base/index.ts'
+import { type Clock, UsageError } from '../base/index.ts'
+import { hostGate, outlastStrangers } from './strangers.ts'
 
 // Implementation constants: tuning.
 
@@ -14,6 +15,8 @@ import { UsageError } from '../base/index.ts'
 const INBOUND_CONNECTIONS_PER_SECOND_AND_HOST = 50
 const PENDING_INBOUND_CONNECTIONS = 64
 const MAX_CONNECTIONS = 600
+/** Of all protocols; libp2p takes 1000, each with a buffer of its own. */
+const STREAMS_PER_CONNECTION = 64
 const DIAL_TIMEOUT_MS = 5_000
 const HANDSHAKE_TIMEOUT_MS = 5_000
 
@@ -23,11 +26,14 @@ export const createPeerKey = (): Promise<PrivateKey> => generateKeyPair('Ed25519
 /**
  * A libp2p node over TCP, Noise and Yamux with identify and ping, plus the services given. Not started.
  * @param init.listen - multiaddrs to listen on
+ * @param init.isMember - whose connections are no stranger's
  */
 export const createNetwork = async <S extends ServiceFactoryMap>(init: {
   peerKey: PrivateKey
   listen: readonly string[]
   services: S
+  clock: Clock
+  isMember(peer: PeerId): boolean
 }): Promise<Libp2p<{ [K in keyof S]: ReturnType<S[K]> }>> => {
   const node = await createLibp2p({
     start: false,
@@ -35,7 +41,8 @@ export const createNetwork = async <S extends ServiceFactoryMap>(init: {
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION })],
+    connectionGater: hostGate(),
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND_AND_HOST,
@@ -48,6 +55,7 @@ export const createNetwork = async <S extends ServiceFactoryMap>(init: {
     nodeInfo: { name: 'dstack-mesh', version: '1', userAgent: 'dstack-mesh' },
     services: { identify: identify(), ping: ping(), ...init.services },
   })
+  outlastStrangers(node, init.clock, init.isMember)
   return node as unknown as Libp2p<{ [K in keyof S]: ReturnType<S[K]> }>
 }
 

@@ -1,0 +1,62 @@
+/** What peers that are no members may hold of a member: connections, time and memory, each with a bound. */
+import type { Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../base/index.ts'
+
+// Implementation constants: tuning. One host's share is far below what all hosts may have together (network.ts), and below
+// what the onboarder has open at once: whoever has only one host cannot keep the others out.
+
+const CONNECTIONS_PER_HOST = 96
+const HANDSHAKES_PER_HOST = 32
+/** Twice what a join may take. */
+const STRANGERS_CONNECTION_MS = 60_000
+
+const IPV4_IN_IPV6 = '::ffff:'
+
+/** An IPv4 address, or the /64 of an IPv6 address: whoever has one address of it has all of them. */
+const hostOf = (address: Multiaddr): string => {
+  const [first] = address.getComponents()
+  const value = first?.value ?? ''
+  if (first?.name !== 'ip6' || value.startsWith(IPV4_IN_IPV6)) return value
+  const [head = [], tail = []] = value.split('::').map((half) => half.split(':').filter((group) => group !== ''))
+  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0')
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':')
+}
+
+/** A libp2p connection gater that refuses a host's connections beyond its share, before anything is computed for them. */
+export const hostGate = () => {
+  const open = new Map<MultiaddrConnection, { host: string; shakingHands: boolean }>()
+  return {
+    denyInboundConnection(connection: MultiaddrConnection): boolean {
+      const host = hostOf(connection.remoteAddr)
+      const others = [...open.values()].filter((other) => other.host === host)
+      const handshakes = others.filter(({ shakingHands }) => shakingHands).length
+      if (connection.status !== 'open' || others.length >= CONNECTIONS_PER_HOST || handshakes >= HANDSHAKES_PER_HOST) return true
+      open.set(connection, { host, shakingHands: true })
+      connection.addEventListener('close', () => open.delete(connection))
+      return false
+    },
+    denyInboundUpgradedConnection(_peer: PeerId, connection: MultiaddrConnection): boolean {
+      const entry = open.get(connection)
+      if (entry !== undefined) entry.shakingHands = false
+      return false
+    },
+  }
+}
+
+/** Ends the connections that nothing came of, and forgets who was connected and is no member. */
+export const outlastStrangers = (node: Libp2p, clock: Clock, isMember: (peer: PeerId) => boolean): void => {
+  node.addEventListener('connection:open', ({ detail: connection }) => {
+    if (connection.direction !== 'inbound') return
+    const deadline = clock.deadline(STRANGERS_CONNECTION_MS)
+    connection.addEventListener('close', () => deadline.clear())
+    deadline.signal.addEventListener('abort', () => {
+      if (!isMember(connection.remotePeer)) connection.abort(new Error('nothing came of this connection'))
+    })
+    if (connection.status !== 'open') deadline.clear()
+  })
+  // libp2p keeps what a peer said about itself for hours, and a stranger can be another peer every time.
+  node.addEventListener('peer:disconnect', ({ detail: peer }) => {
+    if (!isMember(peer)) void Promise.resolve(node.peerStore.delete(peer)).catch(() => {})
+  })
+}
