@@ -27,12 +27,17 @@ const TYPES = { text: 'text/plain; charset=utf-8', json: JSON_TYPE, bytes: PROTO
 
 const NO_BODY = Buffer.alloc(0)
 
+/** Loads what a server is made of, for who has to wait for something else first. */
+export const loadAppServer = async (): Promise<void> => {
+  await import('fastify')
+}
+
 /**
  * The guest agent's API of one app: dstack's v0, v1 and Tappd, the seeds' routes, and ours. `host` decides whose keys it
  * serves; nothing in a request can.
  */
 export const createAppServer = async (host: ApiHost, limits: Readonly<ApiLimits> = API_LIMITS): Promise<AppServer> => {
-  // Lazily: a node that is still joining needs no HTTP server yet.
+  // Lazily: whoever only describes the routes, or brings others, needs no HTTP server.
   const { fastify } = await import('fastify')
   const app = fastify({
     bodyLimit: limits.bodyBytes,

@@ -10,6 +10,7 @@ import {
   type AppServer,
   certificateEvidence,
   createAppServer,
+  loadAppServer,
   type QuotedEvent,
   type SocketPlace,
   type UnixSocket,
@@ -105,6 +106,12 @@ export interface AppContext {
   peerId: PeerId
   members(): number
   routes: AppRoutes | undefined
+}
+
+/** Loads what {@link openApp} will need, while the node waits for quotes and members. */
+export const prepareApps = (routes: AppRoutes | undefined): void => {
+  // What fails here fails again, and is told, when the sockets open.
+  if (routes === undefined) loadAppServer().catch(() => {})
 }
 
 /** Opens an app's socket. The app's routes get only what follows here: never the root secret, never an unwalled quote. */

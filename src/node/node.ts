@@ -20,7 +20,7 @@ import {
 import { MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
 import { anchorOf } from './anchors.ts'
-import { type App, type AppConfig, type AppRoutes, openApp, readApps } from './apps.ts'
+import { type App, type AppConfig, type AppRoutes, openApp, prepareApps, readApps } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import { openControl } from './control.ts'
@@ -176,6 +176,7 @@ export class MeshNode {
     const apps = await readApps(this.#init.apps, await instanceSeed(dataDir, this.#random))
     const attester = await this.#openAttester()
     const peerKey = await createPeerKey()
+    prepareApps(this.#init.appRoutes)
     const membership =
       entry.kind === 'new' ? await this.#bootstrap(apps, attester, peerKey) : await this.#join(apps, attester, peerKey)
     this.#enter(membership, attester)
@@ -307,14 +308,11 @@ export class MeshNode {
       signal: this.#stopping.signal,
       timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
     })
-    this.#table.admit(
-      {
-        peerId: onboarder.peerId.toString(),
-        credential: decodeCredential(onboarder.credential).body,
-        addresses: [onboarder.address],
-      },
-      this.#clock.now(),
-    )
+    this.#table.admit({
+      peerId: onboarder.peerId.toString(),
+      credential: decodeCredential(onboarder.credential).body,
+      addresses: [onboarder.address],
+    })
     return membership
   }
 
@@ -324,8 +322,6 @@ export class MeshNode {
     const network = await createNetwork({
       peerKey,
       listen,
-      clock: this.#clock,
-      isMember: (peer) => this.#table.has(peer.toString(), this.#clock.now()),
       services: {
         onboard: onboard({
           clusterId,
@@ -377,8 +373,7 @@ export class MeshNode {
     const peer = this.#network!.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
     const addresses =
       peer === undefined ? [] : this.#network!.getConnections(peer).map((connection) => connection.remoteAddr.toString())
-    const member = { peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses }
-    this.#table.admit(member, this.#clock.now())
+    this.#table.admit({ peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses })
   }
 
   #openApp(app: App, membership: Membership, attester: Attester): Promise<UnixSocket> {
