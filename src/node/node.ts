@@ -308,11 +308,14 @@ export class MeshNode {
       signal: this.#stopping.signal,
       timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
     })
-    this.#table.admit({
-      peerId: onboarder.peerId.toString(),
-      credential: decodeCredential(onboarder.credential).body,
-      addresses: [onboarder.address],
-    })
+    this.#table.admit(
+      {
+        peerId: onboarder.peerId.toString(),
+        credential: decodeCredential(onboarder.credential).body,
+        addresses: [onboarder.address],
+      },
+      this.#clock.now(),
+    )
     return membership
   }
 
@@ -322,6 +325,8 @@ export class MeshNode {
     const network = await createNetwork({
       peerKey,
       listen,
+      clock: this.#clock,
+      isMember: (peer) => this.#table.has(peer.toString(), this.#clock.now()),
       services: {
         onboard: onboard({
           clusterId,
@@ -373,7 +378,8 @@ export class MeshNode {
     const peer = this.#network!.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
     const addresses =
       peer === undefined ? [] : this.#network!.getConnections(peer).map((connection) => connection.remoteAddr.toString())
-    this.#table.admit({ peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses })
+    const member = { peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses }
+    this.#table.admit(member, this.#clock.now())
   }
 
   #openApp(app: App, membership: Membership, attester: Attester): Promise<UnixSocket> {
