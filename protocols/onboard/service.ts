@@ -90,21 +90,42 @@ export class Onboard implements Startable {
     role: JoinerRole<K, P>,
     options: { signal?: AbortSignal; onDialed?(peer: PeerId): void } = {},
   ): Promise<Joined<K, P>> {
-    const signal = options.signal ?? this.#stopping.signal
-    const connection = await this.#components.connectionManager.openConnection(address, { signal })
-    options.onDialed?.(connection.remotePeer)
-    const stream = await connection.newStream(ONBOARD_PROTOCOL, { signal })
-    return joinOver(
-      stream,
-      {
-        clusterId: this.#init.clusterId,
-        joiner: this.#components.peerId.toMultihash().bytes,
-        onboarder: connection.remotePeer.toMultihash().bytes,
-      },
-      role,
-      this.#tools(),
-      signal,
+    const parent = options.signal ?? this.#stopping.signal
+    const connection = await this.#step(parent, (signal) =>
+      this.#components.connectionManager.openConnection(address, { signal }),
     )
+    try {
+      options.onDialed?.(connection.remotePeer)
+      // A peer can take a connection and then not say what it speaks.
+      const stream = await this.#step(parent, (signal) => connection.newStream(ONBOARD_PROTOCOL, { signal }))
+      return await joinOver(
+        stream,
+        {
+          clusterId: this.#init.clusterId,
+          joiner: this.#components.peerId.toMultihash().bytes,
+          onboarder: connection.remotePeer.toMultihash().bytes,
+        },
+        role,
+        this.#tools(),
+        parent,
+      )
+    } catch (error) {
+      // It would stay open for nothing, one more for each try.
+      connection.abort(error instanceof Error ? error : new Error('onboard failed'))
+      throw error
+    }
+  }
+
+  async #step<T>(parent: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = this.#init.timer.deadline(this.#init.stepTimeoutMs ?? STEP_TIMEOUT_MS, parent)
+    try {
+      return await run(deadline.signal)
+    } catch (error) {
+      if (deadline.signal.aborted) throw deadline.signal.reason
+      throw error
+    } finally {
+      deadline.clear()
+    }
   }
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {

@@ -5,6 +5,7 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { mockMuxer, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import {
   BUSY_RETRY_AFTER_MS,
@@ -15,8 +16,8 @@ import {
   onboard,
   RefusedJoin,
 } from '../../../protocols/onboard/index.ts'
-import { decodeChallenge, encodeHello } from '../../../protocols/onboard/messages.ts'
-import { RefusalError } from '../../../protocols/wire/index.ts'
+import { decodeChallenge, encodeHello, encodeRefusalMessage } from '../../../protocols/onboard/messages.ts'
+import { RefusalError, STEP_TIMEOUT_MS } from '../../../protocols/wire/index.ts'
 import { systemClock, systemRandom } from '../../../src/base/index.ts'
 import { bytes } from '../../attest/support.ts'
 import { FakeClock, HandPeer, rejection, seededRandom } from '../support.ts'
@@ -173,6 +174,56 @@ describe('the onboard service', () => {
     assert.deepEqual([nonces.size, signatures, outcomes.length], [10_000, 10_000, 10_000])
     assert.deepEqual([quotes, admitted.length, judgements.length, clock.running], [0, 0, 0, 0])
   }).timeout(60_000)
+
+  describe('joining', () => {
+    /** Of a joiner whose dial gives `connection`. */
+    const joining = (connection: Partial<Connection>, dial?: OnboardComponents['connectionManager']['openConnection']) => {
+      const aborted: Error[] = []
+      const clock = new FakeClock()
+      const to = {
+        remotePeer: peerIdFromPrivateKey(cluster.onboarder.key),
+        abort: (error: Error) => aborted.push(error),
+        ...connection,
+      } as Connection
+      const components: OnboardComponents = {
+        peerId: peerIdFromPrivateKey(cluster.joiner.key),
+        connectionManager: { openConnection: dial ?? (async () => to) },
+        ...stub,
+      }
+      const service = new Onboard(components, { clusterId: cluster.clusterId, timer: clock, random: seededRandom('J') })
+      return { service, clock, aborted, joiner: joinerRole(cluster, clock) }
+    }
+    const address = multiaddr('/ip4/127.0.0.1/tcp/1')
+    const never = (signal: AbortSignal | undefined) =>
+      new Promise<never>((_, reject) => signal!.addEventListener('abort', () => reject(new Error('aborted'))))
+
+    it('waits one step for a dial, and one for a stream on a connection that it then closes', async () => {
+      for (const [silent, closed] of [
+        [joining({}, (_, options) => never(options?.signal)), 0],
+        [joining({ newStream: (_, options) => never(options?.signal) }), 1],
+      ] as const) {
+        const joined = rejection(silent.service.join(address, silent.joiner.role))
+        await silent.clock.armed(STEP_TIMEOUT_MS)
+        // The second step begins after the first has ended.
+        await new Promise(setImmediate)
+        silent.clock.pass(STEP_TIMEOUT_MS)
+        assert.equal((await joined).name, 'DeadlineError')
+        assert.equal(silent.aborted.length, closed)
+        assert.equal(silent.clock.running, 0)
+      }
+    })
+
+    it('closes the connection to whoever refuses', async () => {
+      const [outbound, inbound] = await streamPair()
+      const { service, aborted, joiner } = joining({ newStream: async () => outbound })
+      const joined = rejection(service.join(address, joiner.role))
+      const peer = new HandPeer(inbound)
+      await peer.read()
+      peer.send(encodeRefusalMessage({ code: 'busy' }))
+      assert.ok((await joined) instanceof RefusalError)
+      assert.equal(aborted.length, 1)
+    })
+  })
 
   it('joins over TCP, Noise and Yamux, and another version of the protocol is not spoken', async () => {
     const node = (privateKey: typeof cluster.onboarder.key, listen: string[]) =>
