@@ -66,14 +66,19 @@ const FINAL: ReadonlySet<string> = new Set<RefusalCode>([
 
 interface Candidate {
   address: string
+  /** Not by our operator but by a peer, which may be anybody. */
+  offered: boolean
+  tries: number
   /** What it answered last. */
   answer?: string
   final: boolean
   notBeforeMs: number
 }
 
+const untried = (address: string, offered: boolean): Candidate => ({ address, offered, tries: 0, final: false, notBeforeMs: 0 })
+
 /**
- * Tries the addresses, and those that busy members offer, each with a deadline of its own and jittered pauses between rounds,
+ * Tries the addresses, and those that busy members offer, each with a deadline of its own and jittered pauses between its tries,
  * until one exchange succeeds, no address can give another answer, or the time is up. Then tells what each peer answered.
  */
 export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
@@ -81,19 +86,26 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   const anchored = await readAnchor(parts)
   await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
   const overall = clock.deadline(parts.timeoutMs, parts.signal)
-  const candidates: Candidate[] = parts.peers.map((address) => ({ address, final: false, notBeforeMs: 0 }))
+  const candidates: Candidate[] = parts.peers.map((address) => untried(address, false))
   try {
-    for (let round = 0; ; round++) {
-      for (const candidate of candidates.filter(({ final }) => !final)) {
-        overall.signal.throwIfAborted()
-        if (candidate.notBeforeMs > clock.monotonicMs()) continue
-        const result = await attempt(candidate, candidates, anchored, parts, overall.signal)
-        if (result !== undefined) return result
+    let lastWasOffered = true
+    for (;;) {
+      overall.signal.throwIfAborted()
+      const open = candidates.filter(({ final }) => !final)
+      if (open.length === 0) throw allRefused(candidates)
+      const candidate = nextOf(open, lastWasOffered, clock.monotonicMs())
+      if (candidate === undefined) {
+        const pauseMs = Math.max(1, Math.min(...open.map(({ notBeforeMs }) => notBeforeMs)) - clock.monotonicMs())
+        log.info('join.waiting', { pauseMs: Math.round(pauseMs) })
+        await clock.sleep(pauseMs, overall.signal)
+        continue
       }
-      if (candidates.every(({ final }) => final)) throw allRefused(candidates)
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(round, 10)) * (0.5 + parts.random.uniform())
-      log.info('join.waiting', { pauseMs: Math.round(pauseMs), round })
-      await clock.sleep(pauseMs, overall.signal)
+      const result = await attempt(candidate, candidates, anchored, parts, overall.signal)
+      if (result !== undefined) return result
+      lastWasOffered = candidate.offered
+      const pauseMs =
+        Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(candidate.tries++, 10)) * (0.5 + parts.random.uniform())
+      candidate.notBeforeMs = Math.max(candidate.notBeforeMs, clock.monotonicMs() + pauseMs)
     }
   } catch (error) {
     parts.signal.throwIfAborted()
@@ -108,6 +120,15 @@ const readAnchor = async (parts: JoinParts): Promise<AnchorRecord | undefined> =
   const record = await parts.anchor.read(parts.clusterId)
   if (record === undefined) parts.log.warn('anchor.no_record', { witness: parts.anchor.witness })
   return record
+}
+
+/**
+ * Whose turn it is, if anybody's: the one with the fewest tries, given and offered by turns. So however many addresses false
+ * peers offer, those that the operator gave are tried as often.
+ */
+const nextOf = (open: readonly Candidate[], lastWasOffered: boolean, nowMs: number): Candidate | undefined => {
+  const repeats = ({ offered }: Candidate): number => Number(offered === lastWasOffered)
+  return open.filter(({ notBeforeMs }) => notBeforeMs <= nowMs).sort((a, b) => repeats(a) - repeats(b) || a.tries - b.tries)[0]
 }
 
 /** One exchange. undefined: not this time; the candidate knows why. Throws only what no other peer could change. */
@@ -180,8 +201,8 @@ const note = (candidate: Candidate, candidates: Candidate[], error: unknown, clo
     candidate.final = FINAL.has(code)
     if (retryAfterMs !== undefined) candidate.notBeforeMs = clock.monotonicMs() + retryAfterMs
     for (const address of addresses) {
-      if (candidates.length < ADDRESSES_MAX && !candidates.some((known) => known.address === address) && isMultiaddr(address)) {
-        candidates.push({ address, final: false, notBeforeMs: 0 })
+      if (candidates.length < ADDRESSES_MAX && !candidates.some((known) => known.address === address) && isOverTcp(address)) {
+        candidates.push(untried(address, true))
       }
     }
   } else if (error instanceof FalseOnboarderError) {
@@ -192,10 +213,11 @@ const note = (candidate: Candidate, candidates: Candidate[], error: unknown, clo
   }
 }
 
-const isMultiaddr = (text: string): boolean => {
+/** An IP address or a name with a port and nothing else: libp2p would also dial the socket files of this machine. */
+const isOverTcp = (text: string): boolean => {
   try {
-    multiaddr(text)
-    return true
+    const [host, port, ...more] = multiaddr(text).getComponents()
+    return ['ip4', 'ip6', 'dns', 'dns4', 'dns6'].includes(host?.name ?? '') && port?.name === 'tcp' && more.length === 0
   } catch {
     return false
   }
