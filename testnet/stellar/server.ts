@@ -16,8 +16,9 @@ import { accountView, dataView, feeStatsView, ledgerView, proofView, rootView, t
 const BODY_BYTES_MAX = 256 * 1024
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 512
-/** From a request's first byte to its last. */
-const REQUEST_TIMEOUT_MS = 10_000
+/** From a request's first byte to the end of its headers, and to its last. */
+const HEADERS_TIMEOUT_MS = 3_000
+const REQUEST_TIMEOUT_MS = 5_000
 const IDLE_TIMEOUT_MS = 65_000
 /** Horizon's: how long `POST /transactions` waits for the ledger. */
 const SUBMIT_TIMEOUT_MS = 30_000
@@ -209,6 +210,7 @@ const sendProblem = (reply: FastifyReply, { problem: body, retryAfterSeconds }: 
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
   return reply
     .code(body.status)
+    .header(WARNING_HEADER, WARNING)
     .type('application/problem+json; charset=utf-8')
     .send(JSON.stringify({ ...body, warning: WARNING }))
 }
@@ -251,7 +253,7 @@ export const serve = async (devnet: Devnet, clock: Clock, host: string, port: nu
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
-    http: { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: 1_000 },
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
     frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, refuse(kindOf(error))),
   })
   app.server.maxConnections = CONNECTIONS_MAX
