@@ -8,7 +8,16 @@ export type { OnboarderRole, Sealer, SealingKey } from '../protocols/onboard/ind
 export type { Collateral, Evidence, EvidenceJudge, Expectation } from '../protocols/records/index.ts'
 export { formatClusterId, parseClusterId } from '../protocols/wire/cluster-id.ts'
 export { REFUSAL_CODES, type RefusalCode } from '../protocols/wire/refusal-codes.ts'
-export type { Anchor, AnchorRecord, WitnessLevel } from './anchor/index.ts'
+export type {
+  Anchor,
+  AnchorReading,
+  AnchorRecord,
+  AnchorSigner,
+  Handover,
+  HandoverTransaction,
+  ProofLevel,
+  WitnessLevel,
+} from './anchor/index.ts'
 export type { ApiHost, SocketPlace, UnixSocket } from './api/index.ts'
 export type {
   Attester,
@@ -46,6 +55,7 @@ export {
 } from './attest/index.ts'
 export * from './base/index.ts'
 export type { AppCertificate, CertificateExpectation } from './keys/index.ts'
+export type { AnchorFactory, AnchorParts, AnchorSettings } from './node/anchors.ts'
 export type { AppConfig, AppRoutes } from './node/apps.ts'
 export type { ClusterCertificateExpectation, ClusterTrust } from './node/cluster-certificate.ts'
 export type { VerifierFactory } from './node/cluster-policy.ts'
@@ -72,6 +82,13 @@ export const configureNode = async (
   settings: import('./node/settings.ts').Settings,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<NodeInit> => (await import('./node/configure.ts')).configure(settings, environment)
+
+/** What it takes to make, read and prove an anchor on a ledger without a node. */
+export const anchorTools = async () => ({
+  ...(await import('./anchor/index.ts')),
+  ...(await import('./node/anchors.ts')),
+  ...(await import('./node/remember.ts')),
+})
 
 /** The routes of an app's socket as a Markdown table, printed from what is served. */
 export const describeRoutes = async (): Promise<string> => (await import('./api/index.ts')).describeRoutes()

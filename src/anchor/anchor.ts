@@ -46,7 +46,7 @@ export interface Handover {
   /** What waits now, if anything does. */
   waiting(): HandoverTransaction | undefined
   /** Takes the signed envelope back (base64 XDR). Throws RefusedError when it is another transaction, or not signed by the funder. */
-  deliver(envelope: string): void
+  deliver(envelope: string): Promise<void>
 }
 
 /** Where the cluster identity is made public. */

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
+import { anchorCommand } from './anchor.ts'
 import { apiCommand } from './api.ts'
 import { certCommand } from './cert.ts'
 import { eventLogCommand } from './event-log.ts'
@@ -13,6 +14,7 @@ import { upCommand } from './up.ts'
 const COMMANDS = [
   upCommand,
   statusCommand,
+  anchorCommand,
   keyCommand,
   tlsCommand,
   policyCommand,

@@ -63,7 +63,7 @@ export const bootstrap = async (parts: BootstrapParts): Promise<Membership> => {
     const { genesis, record } = await makeGenesis(parts, keys, policy)
     await parts.beforePublishing(keys.clusterId)
     const quote = parseQuote(genesis.quote)
-    await parts.anchor.publish(
+    const anchorProof = await parts.anchor.publish(
       {
         clusterId: keys.clusterId,
         genesisHash: genesisHash(genesis.bundle.record),
@@ -77,7 +77,8 @@ export const bootstrap = async (parts: BootstrapParts): Promise<Membership> => {
 
     const issuer = { peerKey: parts.peerKey, peerId: parts.peerId, keys, policy, clock }
     const standing = await selfIssue(issuer, attester, signal)
-    return new Membership({ issuer, genesis: genesis.bundle, record, standing })
+    const bundle = anchorProof === undefined ? genesis.bundle : { ...genesis.bundle, anchorProof }
+    return new Membership({ issuer, genesis: bundle, record, standing })
   } catch (error) {
     keys.wipe()
     throw error

@@ -31,7 +31,7 @@ export const configure = async (
     entry: await entryOf(settings),
     dataDir,
     apps: appsOf(settings),
-    anchor: anchorOf(settings.anchor, dataDir),
+    anchor: anchorOf(settings, dataDir),
     tee: teeOf(settings),
     ...(settings.listen !== undefined && { listen: settings.listen }),
   }

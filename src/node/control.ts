@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { finished } from 'node:stream'
+import type { Handover } from '../anchor/index.ts'
 import { listenOnUnixSocket, type UnixSocket } from '../api/index.ts'
-import { MeshError, messageOf } from '../base/index.ts'
+import { MeshError, messageOf, UsageError } from '../base/index.ts'
 
 /** What the CLI may ask a running node; answers are JSON, or bytes where they are a secret. */
 export interface ControlHost {
   status(): unknown
   members(): unknown
+  /** Where a transaction may wait for a funder on another machine. */
+  handover?: Handover | undefined
   /** The key of `path` for the app `name` (default: the only one), 64 hex digits. */
   key(path: string, name: string | undefined): { app: string; appId: string; path: string; key: string }
   /** The key of an app's encrypted volume, 32 bytes; wiped here once it is sent. */
@@ -68,6 +71,18 @@ const answer = async (request: IncomingMessage, host: ControlHost): Promise<unkn
       return host.status()
     case 'GET /members':
       return host.members()
+    case 'GET /anchor/transaction': {
+      const waiting = host.handover?.waiting()
+      if (waiting === undefined) throw nothingWaits()
+      return waiting
+    }
+    case 'POST /anchor/transaction': {
+      const { envelope } = await readJson(request)
+      if (typeof envelope !== 'string') throw new ControlError('envelope must be a text')
+      if (host.handover === undefined) throw nothingWaits()
+      await host.handover.deliver(envelope)
+      return { accepted: true }
+    }
     case 'POST /key': {
       const { path, app } = await readJson(request)
       if (typeof path !== 'string') throw new ControlError('path must be a text')
@@ -88,6 +103,11 @@ const answer = async (request: IncomingMessage, host: ControlHost): Promise<unkn
       throw new ControlError(`no such route: ${route}`)
   }
 }
+
+const nothingWaits = (): UsageError =>
+  new UsageError('nothing_waits', 'no transaction waits for its funder here', {
+    next: 'make the cluster with `dstack-mesh up --new --anchor testnet --funder G…`; it prepares one',
+  })
 
 const isTextList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((entry) => typeof entry === 'string')

@@ -7,13 +7,23 @@ import {
   type Onboard,
   SelfRefusedError,
 } from '../../protocols/onboard/index.ts'
-import { equals, type RefusalCode, RefusalError } from '../../protocols/wire/index.ts'
-import type { Anchor, AnchorRecord } from '../anchor/index.ts'
+import { type RefusalCode, RefusalError } from '../../protocols/wire/index.ts'
+import type { Anchor, AnchorReading, ProofLevel } from '../anchor/index.ts'
 import { type AppIdentity, type Attester, type Policy, policyHash, tdEvents } from '../attest/index.ts'
-import { type Clock, type Log, type MeshError, messageOf, type Random, RefusedError, TransientError } from '../base/index.ts'
+import {
+  type Clock,
+  type Log,
+  type MeshError,
+  messageOf,
+  type Random,
+  RefusedError,
+  TransientError,
+  UsageError,
+} from '../base/index.ts'
 import { type NodePolicy, openNodePolicy, type VerifierFactory } from './cluster-policy.ts'
 import { attest, Membership } from './membership.ts'
 import type { ClusterKeys, KeyDeriver } from './parts.ts'
+import { checkWitness, type Witnessed, witness } from './witness.ts'
 
 export interface JoinParts {
   clusterId: Uint8Array
@@ -24,6 +34,8 @@ export interface JoinParts {
   onboard: Onboard
   attester: Attester
   anchor: Anchor
+  /** From an earlier join of this cluster; not believed, but checked. */
+  keptProof: Uint8Array | undefined
   keys: KeyDeriver
   verifier: VerifierFactory
   apps: readonly AppIdentity[]
@@ -38,6 +50,8 @@ export interface JoinParts {
 
 export interface JoinResult {
   membership: Membership
+  /** How far the cluster identity is proven by the anchor; undefined: not at all. */
+  proof: ProofLevel | undefined
   onboarder: { peerId: PeerId; address: string; credential: Uint8Array }
 }
 
@@ -83,10 +97,11 @@ const untried = (address: string, offered: boolean): Candidate => ({ address, of
  */
 export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   const { clock, log } = parts
-  const anchored = await readAnchor(parts)
+  const witnessed = await witness(parts)
+  const addresses = startingAddresses(parts, witnessed.reading)
   await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
   const overall = clock.deadline(parts.timeoutMs, parts.signal)
-  const candidates: Candidate[] = parts.peers.map((address) => untried(address, false))
+  const candidates: Candidate[] = addresses.map((address) => untried(address, false))
   try {
     let lastWasOffered = true
     for (;;) {
@@ -100,7 +115,7 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
         await clock.sleep(pauseMs, overall.signal)
         continue
       }
-      const result = await attempt(candidate, candidates, anchored, parts, overall.signal)
+      const result = await attempt(candidate, candidates, witnessed, parts, overall.signal)
       if (result !== undefined) return result
       lastWasOffered = candidate.offered
       const pauseMs =
@@ -116,10 +131,13 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   }
 }
 
-const readAnchor = async (parts: JoinParts): Promise<AnchorRecord | undefined> => {
-  const record = await parts.anchor.read(parts.clusterId)
-  if (record === undefined) parts.log.warn('anchor.no_record', { witness: parts.anchor.witness })
-  return record
+/** Those of the configuration first, then those that the cluster published at genesis. */
+const startingAddresses = ({ peers }: JoinParts, reading: AnchorReading | undefined): readonly string[] => {
+  const addresses = [...new Set([...peers, ...(reading?.boot ?? [])])].slice(0, ADDRESSES_MAX)
+  if (addresses.length > 0) return addresses
+  throw new UsageError('no_peers', 'no member to join through: none is named, and the cluster published no address', {
+    next: 'give at least one --peer <multiaddr>',
+  })
 }
 
 /**
@@ -135,7 +153,7 @@ const nextOf = (open: readonly Candidate[], lastWasOffered: boolean, nowMs: numb
 const attempt = async (
   candidate: Candidate,
   candidates: Candidate[],
-  anchored: AnchorRecord | undefined,
+  witnessed: Witnessed,
   parts: JoinParts,
   signal: AbortSignal,
 ): Promise<JoinResult | undefined> => {
@@ -147,7 +165,7 @@ const attempt = async (
     const joined = await parts.onboard.join<ClusterKeys, NodePolicy>(
       multiaddr(candidate.address),
       {
-        anchoredGenesisHash: anchored?.genesisHash,
+        anchoredGenesisHash: witnessed.reading?.genesisHash,
         policyHash: parts.policy === undefined ? undefined : policyHash(parts.policy),
         attest: (binding, stop) => attest(parts.attester, binding, stop),
         adopt: (entries) => keys.adopt(entries),
@@ -162,9 +180,10 @@ const attempt = async (
         },
       },
     )
-    checkAnchor(anchored, joined)
+    const proof = await wipeUnless(joined, () => checkWitness(witnessed, joined, parts.anchor))
     return {
-      membership: membershipOf(joined, parts),
+      membership: membershipOf(joined, witnessed.kept, parts),
+      proof,
       onboarder: { peerId: peerId!, address: candidate.address, credential: joined.onboarder.credential },
     }
   } catch (error) {
@@ -179,17 +198,22 @@ const attempt = async (
   }
 }
 
-/** The anchor also names the policy; the genesis hash was compared during the exchange. */
-const checkAnchor = (anchored: AnchorRecord | undefined, joined: Joined<ClusterKeys, NodePolicy>): void => {
-  if (anchored === undefined || equals(anchored.policyHash, joined.policy.hash)) return
-  joined.keyring.wipe()
-  throw new FalseOnboarderError('policy_mismatch', 'the anchor names another policy')
+/** A keyring that is not taken is wiped. */
+const wipeUnless = async <T>(joined: Joined<ClusterKeys, NodePolicy>, check: () => Promise<T>): Promise<T> => {
+  try {
+    return await check()
+  } catch (error) {
+    joined.keyring.wipe()
+    throw error
+  }
 }
 
-const membershipOf = (joined: Joined<ClusterKeys, NodePolicy>, parts: JoinParts): Membership =>
+const membershipOf = (joined: Joined<ClusterKeys, NodePolicy>, kept: Uint8Array | undefined, parts: JoinParts): Membership =>
   new Membership({
     issuer: { peerKey: parts.peerKey, peerId: parts.peerId, keys: joined.keyring, policy: joined.policy, clock: parts.clock },
-    genesis: joined.genesis,
+    // A proof that still held when this node started is good for others too.
+    genesis:
+      joined.genesis.anchorProof === undefined && kept !== undefined ? { ...joined.genesis, anchorProof: kept } : joined.genesis,
     record: joined.genesisRecord,
     standing: { credential: joined.credential, evidence: joined.evidence },
   })

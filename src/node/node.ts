@@ -3,7 +3,7 @@ import { toString as bytesToString } from 'uint8arrays/to-string'
 import { type Onboard, onboard, RefusedJoin, type Sealer } from '../../protocols/onboard/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
-import type { Anchor } from '../anchor/index.ts'
+import type { Anchor, ProofLevel } from '../anchor/index.ts'
 import type { UnixSocket } from '../api/index.ts'
 import { type Attester, type Collateral, createVerifier, describePolicy, insecurities, type Policy } from '../attest/index.ts'
 import {
@@ -19,7 +19,7 @@ import {
 } from '../base/index.ts'
 import { MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
-import { anchorOf } from './anchors.ts'
+import { type AnchorFactory, anchorOf } from './anchors.ts'
 import { type App, type AppConfig, type AppRoutes, openApp, prepareApps, readApps } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
@@ -28,7 +28,7 @@ import { controlKeys } from './control-keys.ts'
 import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
 import { type KeyDeriver, keyDeriver } from './parts.ts'
-import { instanceSeed, openDataDir, remember, rememberedCluster } from './remember.ts'
+import { instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
 import { renewWhileAlone } from './renewal.ts'
 import { controlSocketPath } from './settings.ts'
 import { type OpenTee, openTee, type Tee } from './tee.ts'
@@ -65,7 +65,7 @@ export interface NodeInit {
   /** Seals the grant. @default HPKE with X-Wing */
   readonly sealer?: Sealer
   /** @default a file in the data folder */
-  readonly anchor?: Anchor
+  readonly anchor?: Anchor | AnchorFactory
   /** Makes and adopts the cluster's keys. @default Keyring */
   readonly keys?: KeyDeriver
   /** What an app may ask. @default dstack's guest agent */
@@ -75,7 +75,7 @@ export interface NodeInit {
   readonly log?: Log
 }
 
-export type NodeState = 'starting' | 'joining' | 'member' | 'lapsed' | 'stopped'
+export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapsed' | 'stopped'
 
 export interface MemberStatus {
   peerId: string
@@ -94,6 +94,8 @@ export interface NodeStatus {
   addresses: string[]
   tee: string | null
   witness: string
+  /** How far the anchor's word was checked when this node joined. */
+  proof: string | null
   policy: { hash: string; insecure: boolean; words: string[] } | null
   epochs: readonly number[]
   credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null
@@ -127,6 +129,7 @@ export class MeshNode {
   /** The newest that the attester gave: others' evidence is judged by it where it is newer than theirs. */
   #collateral: Collateral | undefined
   #membership: Membership | undefined
+  #proof: ProofLevel | undefined
   #apps: App[] = []
   #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -136,7 +139,8 @@ export class MeshNode {
     this.#clock = init.clock ?? systemClock
     this.#random = init.random ?? systemRandom
     this.#log = init.log ?? silentLog
-    this.#anchor = init.anchor ?? anchorOf(undefined, init.dataDir)
+    const anchor = init.anchor ?? anchorOf({}, init.dataDir)
+    this.#anchor = typeof anchor === 'function' ? anchor({ clock: this.#clock, random: this.#random, log: this.#log }) : anchor
   }
 
   /**
@@ -164,6 +168,7 @@ export class MeshNode {
     const control = await openControl(controlSocketPath(dataDir), {
       status: () => this.status(),
       members: () => this.members(),
+      handover: this.#anchor.handover,
       ...controlKeys({
         membership: () => this.#membership,
         apps: () => this.#apps,
@@ -188,7 +193,8 @@ export class MeshNode {
       this.#log.info('app.open', { app: app.name, appId: hex(app.identity.appId), socket: socket.path })
     }
     this.#apps = apps
-    await remember(dataDir, membership.keys.clusterId, encodeGenesisBundle(membership.genesis))
+    const { anchorProof, ...genesis } = membership.genesis
+    await remember(dataDir, membership.keys.clusterId, encodeGenesisBundle(genesis), anchorProof)
     signal.throwIfAborted()
     this.#log.info('node.ready', {
       cluster: formatClusterId(membership.keys.clusterId),
@@ -222,7 +228,8 @@ export class MeshNode {
         next: 'use another --data-dir for another cluster',
       })
     }
-    if (entry.peers.length === 0) {
+    // A ledger may know where the cluster is.
+    if (entry.peers.length === 0 && this.#anchor.verify === undefined) {
       throw new UsageError('no_peers', 'no member to join through', { next: 'give at least one --peer <multiaddr>' })
     }
     this.#clusterId = wanted
@@ -290,9 +297,10 @@ export class MeshNode {
     const entry = this.#init.entry as Extract<Entry, { kind: 'join' }>
     this.#state = 'joining'
     await this.#openNetwork(peerKey, this.#clusterId!)
-    const { membership, onboarder } = await joinCluster({
+    const { membership, proof, onboarder } = await joinCluster({
       clusterId: this.#clusterId!,
       peers: entry.peers,
+      keptProof: await rememberedProof(this.#init.dataDir),
       policy: entry.policy,
       onboard: this.#network!.services.onboard,
       attester,
@@ -308,6 +316,7 @@ export class MeshNode {
       signal: this.#stopping.signal,
       timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
     })
+    this.#proof = proof
     this.#table.admit(
       {
         peerId: onboarder.peerId.toString(),
@@ -417,12 +426,13 @@ export class MeshNode {
     const membership = this.#membership
     const standing = membership?.standing()
     return {
-      state: this.#state === 'member' && standing === 'lapsed' ? 'lapsed' : this.#state,
+      state: this.#shownState(standing === 'lapsed'),
       cluster: this.#clusterId === undefined ? null : formatClusterId(this.#clusterId),
       peerId: this.#network?.peerId.toString() ?? null,
       addresses: this.addresses(),
       tee: this.#attester?.tee ?? null,
       witness: this.#anchor.witness,
+      proof: this.#proof ?? null,
       policy:
         membership === undefined
           ? null
@@ -437,6 +447,11 @@ export class MeshNode {
       apps: this.#apps.map(({ name, identity, place }) => ({ name, appId: hex(identity.appId), socket: place.path })),
       pid: process.pid,
     }
+  }
+
+  #shownState(lapsed: boolean): NodeState {
+    if (this.#state === 'starting' && this.#anchor.handover?.waiting() !== undefined) return 'anchoring'
+    return this.#state === 'member' && lapsed ? 'lapsed' : this.#state
   }
 
   /** Closes everything in reverse order and wipes the keys. Safe to call twice. */

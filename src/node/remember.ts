@@ -1,13 +1,15 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ANCHOR_PROOF_LIMIT_BYTES } from '../../protocols/records/constants.ts'
 import { formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
 import { messageOf, type Random, UsageError } from '../base/index.ts'
 
-// What a node writes to disk: the cluster id, the genesis bundle, and what its instance ids are made from. Never a secret, never
+// What a node writes to disk: the cluster id, the genesis bundle, the anchor's proof of it, and what its instance ids are made from. Never a secret, never
 // the peer key (design: keys, "In memory").
 
 const CLUSTER_FILE = 'cluster'
 const GENESIS_FILE = 'genesis'
+const PROOF_FILE = 'anchor-proof'
 const INSTANCE_FILE = 'instance'
 const INSTANCE_SEED_BYTES = 20
 
@@ -44,13 +46,34 @@ export const rememberedCluster = async (dataDir: string): Promise<Uint8Array | u
   return id
 }
 
-/** Remembers the cluster and its genesis bundle; each file is whole or absent, whatever happens in between. */
-export const remember = async (dataDir: string, clusterId: Uint8Array, genesis: Uint8Array): Promise<void> => {
+/**
+ * Remembers the cluster, its genesis bundle and, where there is one, the anchor's proof; each file is whole or absent, whatever
+ * happens in between.
+ */
+export const remember = async (
+  dataDir: string,
+  clusterId: Uint8Array,
+  genesis: Uint8Array,
+  proof?: Uint8Array,
+): Promise<void> => {
   try {
     await writeWhole(dataDir, GENESIS_FILE, genesis)
+    if (proof !== undefined) await writeWhole(dataDir, PROOF_FILE, proof)
     await writeWhole(dataDir, CLUSTER_FILE, Buffer.from(`${formatClusterId(clusterId)}\n`))
   } catch (cause) {
     throw unusable(dataDir, cause)
+  }
+}
+
+/** The anchor's proof from an earlier join; not checked here. undefined: none, or none that could hold. */
+export const rememberedProof = async (dataDir: string): Promise<Uint8Array | undefined> => {
+  const path = join(dataDir, PROOF_FILE)
+  try {
+    if ((await stat(path)).size > ANCHOR_PROOF_LIMIT_BYTES) return undefined
+    return Uint8Array.from(await readFile(path))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw unusable(dataDir, error)
   }
 }
 

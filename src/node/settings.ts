@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
-import { parseClusterId } from '../../protocols/wire/index.ts'
+import { parseClusterId } from '../../protocols/wire/cluster-id.ts'
 import { messageOf, UsageError } from '../base/index.ts'
 
 /** One setting: the same in the configuration file (`key`), the environment and on the command line. */
@@ -26,6 +26,17 @@ export interface Settings {
   policy?: string
   dataDir?: string
   anchor?: string
+  horizon?: string[]
+  stellarRpc?: string[]
+  stellarPassphrase?: string
+  funder?: string
+  funderSecretFile?: string
+  friendbot?: boolean
+  boot?: string[]
+  homeDomain?: string
+  checkpoints?: string[]
+  validators?: string[]
+  anchorOptional?: boolean
   tee?: string
   emulatorRoot?: string
   pccs?: string[]
@@ -73,9 +84,79 @@ export const SETTINGS: readonly Setting[] = [
     key: 'anchor',
     kind: 'text',
     flag: '--anchor',
-    value: 'file:path|none',
+    value: 'devnet|testnet|pubnet|stellar|file:path|none',
     about: 'where the cluster identity is made public',
     standard: 'file:<data-dir>/anchor.jsonl',
+  },
+  {
+    key: 'horizon',
+    kind: 'list',
+    flag: '--horizon',
+    value: 'url',
+    about: "a server of the ledger in place of the network's; may be repeated, and all must agree",
+  },
+  {
+    key: 'stellarRpc',
+    kind: 'list',
+    flag: '--stellar-rpc',
+    value: 'url',
+    about: 'a Stellar RPC server, for proofs; may be repeated',
+  },
+  {
+    key: 'stellarPassphrase',
+    kind: 'text',
+    flag: '--stellar-passphrase',
+    value: 'text',
+    about: 'with --anchor stellar: which network',
+  },
+  {
+    key: 'funderSecretFile',
+    kind: 'text',
+    flag: '--funder-secret-file',
+    value: 'file',
+    about: 'with --new on a ledger: secret key (S…) of the account that pays',
+  },
+  {
+    key: 'funder',
+    kind: 'text',
+    flag: '--funder',
+    value: 'G…',
+    about: 'with --new on a ledger: the account that pays, whose key is on another machine (dstack-mesh anchor prepare)',
+  },
+  { key: 'friendbot', kind: 'switch', flag: '--friendbot', about: 'with --new on devnet or testnet: a throw-away account pays' },
+  {
+    key: 'boot',
+    kind: 'list',
+    flag: '--boot',
+    value: 'multiaddr',
+    about: 'with --new on a ledger: publish this address, for good, so that joiners need no --peer; up to four',
+  },
+  {
+    key: 'homeDomain',
+    kind: 'text',
+    flag: '--home-domain',
+    value: 'name',
+    about: 'with --new on a ledger: publish this domain, for good',
+  },
+  {
+    key: 'checkpoints',
+    kind: 'list',
+    flag: '--checkpoint',
+    value: 'SEQ:HASH',
+    about: 'a ledger of the network that you trust: proofs that reach it hold; may be repeated',
+  },
+  {
+    key: 'validators',
+    kind: 'list',
+    flag: '--validator',
+    value: 'G…',
+    about: 'a validator that you trust: proofs that it signed hold; may be repeated',
+  },
+  {
+    key: 'anchorOptional',
+    kind: 'switch',
+    flag: '--anchor-optional',
+    about: 'join on the strength of the cluster id alone where no server of the ledger answers',
   },
   { key: 'tee', kind: 'text', flag: '--tee', value: 'auto|tdx|emulator', about: 'what makes quotes', standard: 'auto' },
   {

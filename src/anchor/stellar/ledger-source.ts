@@ -1,0 +1,181 @@
+import type { xdr as xdrTypes } from '@stellar/stellar-sdk/base'
+import { type Clock, messageOf, RefusedError, TransientError } from '../../base/index.ts'
+import { parseHeader } from '../proof/header.ts'
+import { type AnchorProof, encodeProof, HEADERS_MAX, PROOF_BYTES_MAX, readTransactionSet } from '../proof/proof.ts'
+import { badXdr, concat, u32be } from '../xdr.ts'
+import { openEnvelope, readGenesis } from './genesis.ts'
+import { bareHeader } from './horizon.ts'
+import { ask, Fields, type Http } from './http.ts'
+import type { Servers } from './servers.ts'
+
+// Where the parts of a proof come from. Horizon has headers, but neither sets nor results: those come from our devnet ledger's
+// own /ledgers/{n}/proof, or from Stellar RPC's getLedgers while it keeps the ledger (a week at most).
+
+/** One ledger as XDR; nothing of it is checked yet. */
+export interface LedgerParts {
+  readonly header: Uint8Array
+  readonly transactions: Uint8Array
+  readonly results: Uint8Array
+  /** Who gave it, for people. */
+  readonly from: string
+}
+
+/** A busy pubnet ledger with all that its contracts did. */
+const LEDGER_BYTES_MAX = 24 * 1024 * 1024
+const RPC_TIMEOUT_MS = 20_000
+
+export interface LedgerSourceParts {
+  readonly servers: Servers
+  readonly rpcs: readonly string[]
+  readonly clock: Clock
+  readonly signal: AbortSignal | undefined
+}
+
+/** undefined: nobody who answers has this ledger (any more, or yet). */
+export const fetchLedger = async (sequence: number, parts: LedgerSourceParts): Promise<LedgerParts | undefined> => {
+  for (const horizon of parts.servers.all) {
+    try {
+      const fields = await horizon.proof(sequence, LEDGER_BYTES_MAX)
+      if (fields === undefined) continue
+      return {
+        header: bareHeader(fields.bytes('header_xdr', LEDGER_BYTES_MAX)),
+        transactions: fields.bytes('tx_set_xdr', LEDGER_BYTES_MAX),
+        results: fields.bytes('results_xdr', LEDGER_BYTES_MAX),
+        from: `${horizon.url}/ledgers/${sequence}/proof`,
+      }
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+    }
+  }
+  for (const url of parts.rpcs) {
+    try {
+      const ledger = await fromRpc(url, sequence, { clock: parts.clock, timeoutMs: RPC_TIMEOUT_MS, signal: parts.signal })
+      if (ledger !== undefined) return ledger
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+    }
+  }
+  return undefined
+}
+
+const fromRpc = async (url: string, sequence: number, http: Http): Promise<LedgerParts | undefined> => {
+  const { result } = await rpc(http, url, 'getLedgers', { startLedger: sequence, pagination: { limit: 1 } })
+  if (result === undefined) return undefined
+  const ledger = result.list('ledgers', 16).find((each) => each.natural('sequence') === sequence)
+  if (ledger === undefined) return undefined
+  return { ...(await readCloseMeta(ledger.bytes('metadataXdr', LEDGER_BYTES_MAX))), from: `${url} getLedgers` }
+}
+
+/** A JSON-RPC call. `result` is undefined where the server refuses. */
+export const rpc = async (
+  http: Http,
+  url: string,
+  method: string,
+  params: unknown,
+): Promise<{ result: Fields | undefined; refusal: string }> => {
+  const json = { jsonrpc: '2.0', id: 1, method, params }
+  const answer = await ask(http, url, { json, limitBytes: LEDGER_BYTES_MAX * 2, timeoutMs: RPC_TIMEOUT_MS })
+  if (answer.status !== 200) {
+    throw new TransientError('anchor_unreachable', `${new URL(url).host} answers with status ${answer.status}`)
+  }
+  const fields = new Fields(answer.json, url)
+  const error = fields.raw('error')
+  if (error !== undefined) {
+    const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'no reason'
+    return { result: undefined, refusal: message.slice(0, 200) }
+  }
+  return { result: fields.object('result'), refusal: '' }
+}
+
+/** Header, set and results of a LedgerCloseMeta, whatever its version. */
+const readCloseMeta = async (bytes: Uint8Array): Promise<Omit<LedgerParts, 'from'>> => {
+  const { xdr } = await import('@stellar/stellar-sdk/base')
+  try {
+    const { ledgerHeader, txSet, txProcessing } = xdr.LedgerCloseMeta.fromXdr(bytes).value
+    const pairs = (txProcessing as readonly { result: xdrTypes.TransactionResultPair }[]).map(({ result }) => result.toXdr())
+    return {
+      header: Uint8Array.from(ledgerHeader.header.toXdr()),
+      transactions: Uint8Array.from(txSet.toXdr()),
+      results: concat([u32be(pairs.length), ...pairs]),
+    }
+  } catch (error) {
+    throw badXdr('ledger', messageOf(error))
+  }
+}
+
+export interface FetchedProof {
+  readonly proof: Uint8Array
+  readonly from: readonly string[]
+}
+
+/**
+ * A proof of the genesis of `clusterId` in ledger `sequence`, with the headers up to ledger `upTo`. undefined where no server has
+ * the parts. What it proves is for {@link verifyProof} to say.
+ */
+export const fetchProof = async (
+  genesis: { readonly clusterId: Uint8Array; readonly passphrase: string; readonly sequence: number; readonly upTo: number },
+  parts: LedgerSourceParts,
+): Promise<FetchedProof | undefined> => {
+  const { sequence, upTo } = genesis
+  if (upTo - sequence >= HEADERS_MAX) {
+    throw new RefusedError(
+      'checkpoint_too_far',
+      `ledger ${upTo} is ${upTo - sequence} ledgers after the genesis in ${sequence}`,
+      {
+        next: `pin the ledger of the genesis, or one at most ${HEADERS_MAX - 1} after it`,
+      },
+    )
+  }
+  const ledger = await fetchLedger(sequence, parts)
+  if (ledger === undefined) return undefined
+  const header = parseHeader(ledger.header)
+  const envelope = await findGenesis(await readTransactionSet(ledger.transactions, header), genesis)
+  if (envelope === undefined) return undefined
+  const headers = [ledger.header]
+  let following: Uint8Array = new Uint8Array()
+  const from = new Set([ledger.from])
+  if (upTo > sequence) {
+    const next = await fetchLedger(sequence + 1, parts)
+    if (next !== undefined) {
+      headers.push(next.header)
+      following = next.transactions
+      from.add(next.from)
+      for (let at = sequence + 2; at <= upTo; at++) headers.push(await anyHeader(at, parts))
+      if (upTo > sequence + 1) from.add('GET /ledgers/{n}')
+    }
+  }
+  const proof = fitted({ envelope, results: ledger.results, headers, transactions: ledger.transactions, following })
+  return proof === undefined ? undefined : { proof, from: [...from] }
+}
+
+const anyHeader = async (sequence: number, { servers }: LedgerSourceParts): Promise<Uint8Array> => {
+  const { value } = await servers.answers((horizon) => horizon.header(sequence))
+  return value[0]!
+}
+
+/** The ledger's own set first: the results bind the transaction without it. */
+const fitted = (proof: AnchorProof): Uint8Array | undefined => {
+  const nothing = new Uint8Array()
+  for (const smaller of [proof, { ...proof, transactions: nothing }, { ...proof, transactions: nothing, following: nothing }]) {
+    const { envelope, results, headers, transactions, following } = smaller
+    const size = [envelope, results, ...headers, transactions, following].reduce((sum, { length }) => sum + length + 8, 8)
+    if (size <= PROOF_BYTES_MAX) return encodeProof(smaller)
+  }
+  return undefined
+}
+
+const findGenesis = async (
+  envelopes: readonly Uint8Array[],
+  { clusterId, passphrase }: { clusterId: Uint8Array; passphrase: string },
+): Promise<Uint8Array | undefined> => {
+  // Whoever speaks of the cluster has its key's bytes in it; most have not.
+  for (const envelope of envelopes.filter((each) => Buffer.from(each).includes(Buffer.from(clusterId)))) {
+    try {
+      const genesis = await readGenesis((await openEnvelope(envelope)).body, passphrase)
+      if (Buffer.from(genesis.clusterId).equals(clusterId)) return envelope
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+    }
+  }
+  return undefined
+}

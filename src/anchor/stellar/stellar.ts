@@ -1,0 +1,209 @@
+import { formatClusterId } from '../../../protocols/wire/index.ts'
+import { type Clock, type Log, messageOf, RefusedError } from '../../base/index.ts'
+import type { Anchor, AnchorReading, AnchorRecord, AnchorSigner, Handover, ProofLevel } from '../anchor.ts'
+import { type Pins, type Proven, verifyProof } from '../proof/proof.ts'
+import { judgeAccount } from './account.ts'
+import { checkBoot, type GenesisEntries, sameEntries } from './entries.ts'
+import type { Funder, HandoverFunder } from './funder.ts'
+import { fetchProof } from './ledger-source.ts'
+import { type Network, networkId } from './networks.ts'
+import { publishGenesis } from './publish.ts'
+import { Servers } from './servers.ts'
+
+export interface StellarAnchorInit {
+  readonly network: Network
+  readonly clock: Clock
+  readonly log: Log
+  readonly pins: Pins
+  /** False: join although no server answers. */
+  readonly required: boolean
+  /** Bootstrap addresses to publish at genesis. */
+  readonly boot?: readonly string[]
+  readonly homeDomain?: string
+  /** Opened when a cluster is made; left out: this node makes none. */
+  readonly funder?: (signal: AbortSignal | undefined) => Promise<Funder>
+  /** The same, where it is on another machine. */
+  readonly handover?: HandoverFunder
+}
+
+/** The ledger after the genesis names it, and is what a pinned validator signs: worth waiting one close time for. */
+const NEXT_LEDGER_WAITS = 7
+const NEXT_LEDGER_WAIT_MS = 1_000
+
+/** The Stellar account whose id is the cluster id (design: policy and anchor, "The Stellar anchor"). */
+export class StellarAnchor implements Anchor {
+  readonly witness: Network['witness']
+  readonly network: Uint8Array
+  readonly required: boolean
+  readonly pinned: boolean
+  readonly handover?: Handover
+  readonly #init: StellarAnchorInit
+
+  constructor(init: StellarAnchorInit) {
+    this.#init = init
+    this.witness = init.network.witness
+    this.network = networkId(init.network.passphrase)
+    this.required = init.required
+    this.pinned = init.pins.checkpoints.length + init.pins.validators.length > 0
+    if (init.handover !== undefined) this.handover = init.handover
+    checkBoot(init.boot ?? [])
+  }
+
+  #servers(signal: AbortSignal | undefined): Servers {
+    return new Servers(this.#init.network.horizons, this.#init.clock, signal)
+  }
+
+  async publish(record: AnchorRecord, signer: AnchorSigner, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    const { clock, log, network, boot = [], homeDomain } = this.#init
+    const servers = this.#servers(signal)
+    const entries = entriesOf(record, boot)
+    const funder = await this.#openFunder(signal)
+    let ledger: number | undefined
+    try {
+      ledger = await publishGenesis(
+        {
+          passphrase: network.passphrase,
+          clusterId: record.clusterId,
+          entries,
+          funder,
+          signer,
+          ...(homeDomain !== undefined && { homeDomain }),
+        },
+        { servers, clock, log, signal },
+      )
+    } finally {
+      funder.wipe()
+    }
+    return this.#proveOwn(record, entries, ledger, servers, signal)
+  }
+
+  async #openFunder(signal: AbortSignal | undefined): Promise<Funder> {
+    const { funder, handover } = this.#init
+    if (handover !== undefined) return handover
+    if (funder !== undefined) return funder(signal)
+    throw noFunder()
+  }
+
+  /** A cluster that is public needs no proof to live: without one, joiners ask the servers. */
+  async #proveOwn(
+    record: AnchorRecord,
+    entries: GenesisEntries,
+    ledger: number | undefined,
+    servers: Servers,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const { clock, log, network } = this.#init
+    try {
+      const sequence = ledger ?? (await creationLedger(record.clusterId, servers))
+      for (let left = NEXT_LEDGER_WAITS; left > 0 && (await servers.latest()).sequence <= sequence; left--) {
+        await clock.sleep(NEXT_LEDGER_WAIT_MS, signal)
+      }
+      const { passphrase, rpcs } = network
+      const fetched = await fetchProof(
+        { clusterId: record.clusterId, passphrase, sequence, upTo: sequence + 1 },
+        { servers, rpcs, clock, signal },
+      )
+      if (fetched === undefined) {
+        log.warn('anchor.no_proof', { reason: 'no server has the ledger of the genesis', ledger: sequence })
+        return undefined
+      }
+      const proven = await verifyProof(fetched.proof, { clusterId: record.clusterId, passphrase }, this.#init.pins)
+      if (!sameEntries(proven.entries, entries)) throw new RefusedError('proof_invalid', 'the proof is of another genesis')
+      log.info('anchor.proven', { level: proven.level, ledger: sequence, bytes: fetched.proof.length, from: fetched.from })
+      return fetched.proof
+    } catch (error) {
+      signal?.throwIfAborted()
+      log.warn('anchor.no_proof', { reason: messageOf(error) })
+      return undefined
+    }
+  }
+
+  /** Throws RefusedError `anchor_missing` where a ledger that still closes has no such account. */
+  async read(clusterId: Uint8Array, signal?: AbortSignal): Promise<AnchorReading> {
+    const servers = this.#servers(signal)
+    const { value: account, silent } = await servers.account(clusterId)
+    for (const reason of silent) this.#init.log.warn('anchor.server_silent', { reason })
+    if (account === undefined) throw missing(clusterId, this.witness)
+    const entries = judgeAccount(account)
+    if (entries.next !== undefined) await checkHead(entries.next, servers)
+    return readingOf(clusterId, entries, 'account')
+  }
+
+  async verify(clusterId: Uint8Array, proof: Uint8Array): Promise<AnchorReading> {
+    const proven = await this.prove(clusterId, proof)
+    if (proven.entries.next !== undefined) {
+      throw new RefusedError('unsupported', 'a cluster with governance may have moved on: a proof of its genesis is not enough')
+    }
+    return readingOf(clusterId, proven.entries, proven.level)
+  }
+
+  prove(clusterId: Uint8Array, proof: Uint8Array): Promise<Proven> {
+    return verifyProof(proof, { clusterId, passphrase: this.#init.network.passphrase }, this.#init.pins)
+  }
+}
+
+const entriesOf = ({ genesisHash, quoteHash, policyHash }: AnchorRecord, boot: readonly string[]): GenesisEntries => ({
+  genesisHash,
+  quoteHash,
+  policyHash,
+  boot,
+})
+
+/** An account's first sequence number tells in which ledger it was made: that of the genesis, unless a stranger came first. */
+export const creationLedger = async (clusterId: Uint8Array, servers: Servers): Promise<number> =>
+  Number(((await servers.account(clusterId)).value?.sequence ?? 0n) >> 32n)
+
+const readingOf = (clusterId: Uint8Array, entries: GenesisEntries, proof: ProofLevel): AnchorReading => ({
+  clusterId,
+  genesisHash: entries.genesisHash,
+  quoteHash: entries.quoteHash,
+  policyHash: entries.policyHash,
+  boot: entries.boot,
+  proof,
+})
+
+/**
+ * A cluster with governance may have successors, and joining past one that is not understood would mean following a policy that
+ * was replaced. An account without data names none.
+ */
+const checkHead = async (next: Uint8Array, servers: Servers): Promise<void> => {
+  await servers.fresh()
+  const { value: account } = await servers.account(next)
+  if (account === undefined) {
+    throw new RefusedError(
+      'anchor_head_missing',
+      `the account that names the successors, ${formatClusterId(next)}, does not exist`,
+      {
+        next: 'do not join: a genesis with governance creates it',
+      },
+    )
+  }
+  const names = [...account.data.keys()]
+  if (names.length > 0) {
+    throw new RefusedError(
+      'unsupported',
+      `the cluster has a successor (${names.join(', ')}) that this version does not understand`,
+      {
+        next: 'use a version of dstack-mesh that does',
+      },
+    )
+  }
+}
+
+const missing = (clusterId: Uint8Array, witness: Network['witness']): RefusedError =>
+  new RefusedError('anchor_missing', `${formatClusterId(clusterId)} is no account on ${witness}`, {
+    next:
+      witness === 'pubnet'
+        ? 'check the cluster id, and on which network it was made'
+        : `check the cluster id, and on which network it was made; if it was there before, ${witness} was reset, which wipes everything: \`--anchor none\` joins on the strength of the cluster id alone`,
+  })
+
+const noFunder = (): RefusedError =>
+  new RefusedError('no_funder', 'making a cluster on a ledger costs a little, and nobody is named who pays', {
+    next: [
+      'one of',
+      '  --friendbot                    a throw-away account (devnet, testnet)',
+      '  --funder-secret-file <file>    a secret key on this machine',
+      '  --funder G…                    somebody on another machine: see dstack-mesh anchor prepare',
+    ].join('\n'),
+  })
