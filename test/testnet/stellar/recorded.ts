@@ -16,11 +16,15 @@ export interface RecordedEnvelope {
   readonly env: string
   readonly hash: string
   readonly status: string
+  /** A refusal in words. */
+  readonly admission?: string | null
   /** Result XDR of a refusal. */
   readonly error?: string
   /** Result XDR and ledger of what got in. */
   readonly result?: string
   readonly ledger?: number
+  /** The result in words. */
+  readonly applied?: string
 }
 
 export const readRecording = async (url: URL): Promise<Recording> => JSON.parse(await readFile(url, 'utf8')) as Recording
@@ -54,7 +58,8 @@ export const replay = ({ passphrase, records }: Recording): { chain: Chain; answ
         return { status, error }
       }
       if (status !== 'PENDING') return { status }
-      // Closes now, unless the next of the same ledger is still to come.
+      // One without a ledger was replaced while it waited. The ledger closes unless the next of the same is still to come.
+      if (ledger === undefined) return { status }
       if (records.slice(i + 1).find((next) => next.ledger !== undefined)?.ledger === ledger) return { status }
       close()
       return { status }
