@@ -1,4 +1,4 @@
-// Writes protocols/{wire,records,onboard}/vectors.json: messages, whole and broken, with what an implementation must make of
+// Writes vectors.json of protocols/{wire,records,onboard,challenge}: messages, whole and broken, with what an implementation must make of
 // them. The same on every machine. `--check` compares instead of writing.
 import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -48,6 +48,7 @@ import {
   utf8,
 } from '../protocols/wire/index.ts'
 import { Keyring } from '../src/keys/index.ts'
+import { challengeVectors } from './challenge-vectors.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))
@@ -692,6 +693,22 @@ const files = {
   'protocols/wire/vectors.json': wireVectors(),
   'protocols/records/vectors.json': await recordVectors(),
   'protocols/onboard/vectors.json': await onboardVectors(),
+  'protocols/challenge/vectors.json': challengeVectors({
+    clusterId,
+    nowMs: NOW_MS,
+    lifetimeMs: LIFETIME_MS,
+    verifier: onboarder,
+    member: joiner,
+    stranger,
+    evidenceOver,
+    credential: joinerCredential,
+    tdDigest: tdDigests.joiner,
+    filler,
+    flipped,
+    hex,
+    len,
+    signWithSeed,
+  }),
 }
 const check = process.argv.includes('--check')
 let stale = 0

@@ -78,6 +78,7 @@ const judge = (bytes: Uint8Array, reader: RevocationReader): RevocationVerdict =
   if (!reader.knowsEpoch(revocation.epoch)) return not('unknown_epoch', `epoch ${revocation.epoch} is not known here`)
   if (!reader.isKnown(member)) return not('unknown_peer', 'about a peer that is no member here')
   const decoded = decodeChallenge(revocation.challenge)
+  decodeAnswer(revocation.answer)
   if (!equals(decoded.clusterId, clusterId) || decoded.epoch !== revocation.epoch || equals(member, verifier)) {
     return not('unproven', 'the challenge is not the one that the revocation tells of')
   }

@@ -1,6 +1,7 @@
 /** The vectors of protocols/, as the specifications link them. */
+import challenge from '../../protocols/challenge/vectors.json' with { type: 'json' }
 import onboard from '../../protocols/onboard/vectors.json' with { type: 'json' }
 import records from '../../protocols/records/vectors.json' with { type: 'json' }
 import wire from '../../protocols/wire/vectors.json' with { type: 'json' }
 
-export { onboard, records, wire }
+export { challenge, onboard, records, wire }
