@@ -128,7 +128,7 @@ export class Devnet {
     })
     if (stateFile === undefined) return Devnet.#start(new Devnet(chainOf(found()), undefined, closeEveryMs, clock))
     let chain: Chain | undefined
-    const file = await StateFile.open(stateFile, (value, line) => {
+    const file = await StateFile.open(stateFile, `{"format":"${FORMAT}"`, (value, line) => {
       if (chain === undefined) chain = chainFrom(value, stateFile, init.passphrase)
       else replayLine(chain, value, stateFile, line)
     })

@@ -145,7 +145,7 @@ export const resultSet = (transactions: readonly Pick<Applied, 'envelope' | 'res
   })
 
 /** xdr: ENVELOPE_TYPE_SCPVALUE. What the leader signs of a ledger value. */
-const ENVELOPE_TYPE_SCPVALUE = 6
+const ENVELOPE_TYPE_SCPVALUE = 4
 export const signedValue = (networkId: Uint8Array, txSetHash: Uint8Array, closeTime: bigint): Uint8Array => {
   const bytes = Buffer.alloc(4 + 8)
   bytes.writeUInt32BE(ENVELOPE_TYPE_SCPVALUE, 0)

@@ -31,10 +31,14 @@ export class StateFile {
     }
   }
 
-  /** Reads what is there, line by line, and opens it for more. */
-  static async open(path: string, onLine: (value: unknown, line: number) => void): Promise<StateFile> {
+  /**
+   * Reads what is there, line by line, and opens it for more.
+   * @param beginning what every such file begins with: nothing is ever cut off another file.
+   */
+  static async open(path: string, beginning: string, onLine: (value: unknown, line: number) => void): Promise<StateFile> {
     const file = await open(path, 'a+', 0o600)
     try {
+      await assertBeginning(file, path, beginning)
       const size = await readLines(file, path, onLine)
       await file.truncate(size)
       return new StateFile(path, size)
@@ -62,6 +66,13 @@ export class StateFile {
       next: 'give each ledger a file of its own',
     })
   }
+}
+
+const assertBeginning = async (file: FileHandle, path: string, beginning: string): Promise<void> => {
+  const expected = Buffer.from(beginning)
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(expected.length), 0, expected.length, 0)
+  if (!expected.subarray(0, bytesRead).equals(buffer.subarray(0, bytesRead)))
+    throw damaged(path, 1, 'is not the beginning of a ledger')
 }
 
 /** Hands over each whole line; returns where the last one ends. */

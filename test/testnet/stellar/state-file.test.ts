@@ -128,6 +128,20 @@ describe('devnet ledger, its state file', () => {
     }
   })
 
+  it('cuts nothing off a file that is something else', async () => {
+    for (const content of [
+      'a line of text',
+      'a line of text\n',
+      '{"a":1}\n',
+      '\0'.repeat(50),
+      '{"format":"dstack-mesh devnet 2"}',
+    ]) {
+      await writeFile(stateFile, content)
+      await assert.rejects(open(), { code: 'state-damaged' }, content)
+      assert.equal(await readFile(stateFile, 'utf8'), content)
+    }
+  })
+
   it('refuses the file of another network', async () => {
     const first = await open()
     first.stop()
