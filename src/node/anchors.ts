@@ -95,14 +95,14 @@ export const networkOf = (settings: AnchorSettings): Network | undefined => {
   const network: Network = known
   return secure({
     ...network,
-    ...(urls.horizons !== undefined && { horizons: urls.horizons, ...friendbotBeside(network, urls.horizons) }),
+    ...(urls.horizons !== undefined && { horizons: urls.horizons, ...devnetBeside(network, urls.horizons) }),
     ...(urls.rpcs !== undefined && { rpcs: urls.rpcs }),
   })
 }
 
-/** A devnet ledger is its own friendbot, wherever it listens. */
-const friendbotBeside = (network: Network, [first]: readonly string[]): Pick<Network, 'friendbot'> =>
-  network.witness === 'devnet' ? { friendbot: `${first}/friendbot` } : {}
+/** A devnet ledger is all servers in one, wherever it listens. */
+const devnetBeside = (network: Network, [first]: readonly string[]): Partial<Network> =>
+  network.witness === 'devnet' ? { rpcs: [`${first}/rpc`], friendbot: `${first}/friendbot` } : {}
 
 const serverUrl = (text: string, flag: string): string => {
   const url = URL.canParse(text) ? new URL(text) : undefined

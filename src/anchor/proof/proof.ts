@@ -242,10 +242,15 @@ const signedByPinned = (following: Uint8Array, headers: readonly LedgerHeader[],
   if (!equals(reader.opaque(32), header.hash)) throw disproven('the next transaction set builds on another ledger')
   const hash = generalized ? sha256(following) : legacyHash(following)
   if (!equals(hash, next.transactionSetHash)) throw disproven('the next transaction set is not that of its ledger')
-  const payload = concat([network, u32be(ENVELOPE_TYPE_SCPVALUE), next.transactionSetHash, u64be(next.closeTime)])
-  if (!verifyEd25519(validator, payload, signature)) throw disproven("the validator's signature does not hold")
+  if (!verifyEd25519(validator, leaderValue(network, next), signature)) throw disproven("the validator's signature does not hold")
   return true
 }
+
+/** What the leader of a ledger signs. */
+export const leaderValue = (
+  network: Uint8Array,
+  { transactionSetHash, closeTime }: Pick<LedgerHeader, 'transactionSetHash' | 'closeTime'>,
+): Uint8Array => concat([network, u32be(ENVELOPE_TYPE_SCPVALUE), transactionSetHash, u64be(closeTime)])
 
 /** Contents without their number, which stands after the previous ledger's hash. */
 const legacyHash = (set: Uint8Array): Uint8Array => sha256(set.subarray(0, 32), set.subarray(36))

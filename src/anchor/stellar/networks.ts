@@ -21,7 +21,7 @@ export const NETWORKS = {
     witness: 'devnet',
     passphrase: 'dstack-mesh devnet ; one process can rewrite it',
     horizons: [DEVNET_URL],
-    rpcs: [],
+    rpcs: [`${DEVNET_URL}/rpc`],
     friendbot: `${DEVNET_URL}/friendbot`,
   },
   testnet: {

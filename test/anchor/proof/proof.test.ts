@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { concat, u32be } from '../../../protocols/wire/index.ts'
+import { concat, parseClusterId, u32be, verifyEd25519 } from '../../../protocols/wire/index.ts'
 import { parseHeader } from '../../../src/anchor/proof/header.ts'
-import { decodeProof, encodeProof, type Pins, parseCheckpoint, verifyProof } from '../../../src/anchor/proof/proof.ts'
+import { decodeProof, encodeProof, leaderValue, type Pins, parseCheckpoint, verifyProof } from '../../../src/anchor/proof/proof.ts'
 import { buildGenesis, sealEnvelope } from '../../../src/anchor/stellar/genesis.ts'
 import { fetchProof } from '../../../src/anchor/stellar/ledger-source.ts'
-import { networkId } from '../../../src/anchor/stellar/networks.ts'
+import { NETWORKS, networkId } from '../../../src/anchor/stellar/networks.ts'
 import { Servers } from '../../../src/anchor/stellar/servers.ts'
 import { systemClock } from '../../../src/base/index.ts'
 import { type StandIn, sha256, TestKey } from '../stellar/stand-in.ts'
@@ -183,6 +183,18 @@ describe("an anchor's proof", function () {
       ),
       { numRuns: 300 },
     )
+  })
+
+  it('knows what a validator signs: ledger 60643919 of pubnet, as it was published', () => {
+    const value = {
+      transactionSetHash: Buffer.from('5d64d128b9ca1201f8799fee806986e5d98294f0afef65dec3b024063e366f34', 'hex'),
+      closeTime: 1_767_708_487,
+    }
+    const signature =
+      '0466d76095facbf157b86f248bf6506c739c65290d6270207bac1997f3182cab5e7d434cad91c1726095ef10c0cbadc456a35baeb970c1deea8a1a45eb5e200d'
+    const validator = parseClusterId('GAAV2GCVFLNN522ORUYFV33E76VPC22E72S75AQ6MBR5V45Z5DWVPWEU')!
+    const signed = leaderValue(networkId(NETWORKS.pubnet.passphrase), value)
+    assert.ok(verifyEd25519(validator, signed, Buffer.from(signature, 'hex')))
   })
 
   it('takes checkpoints as they are printed, and nothing else', () => {

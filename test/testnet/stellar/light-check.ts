@@ -61,7 +61,7 @@ export const lightCheck = (
   const { nodeId, signature } = scpValue.ext.lcValueSignature
   const tail = Buffer.alloc(8)
   tail.writeBigUInt64BE(scpValue.closeTime)
-  const message = Buffer.concat([sha256(Buffer.from(passphrase)), Buffer.from([0, 0, 0, 6]), scpValue.txSetHash.toBytes(), tail])
+  const message = Buffer.concat([sha256(Buffer.from(passphrase)), Buffer.from([0, 0, 0, 4]), scpValue.txSetHash.toBytes(), tail])
   claim(verifySignature(nodeId.ed25519.toBytes(), message, signature.toBytes()), 'signature')
   return {
     ledger: header.ledgerSeq,
