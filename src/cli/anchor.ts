@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
-import { messageOf, RefusedError, systemClock, UsageError } from '../base/index.ts'
+import { MeshError, messageOf, systemClock, UsageError } from '../base/index.ts'
 import { anchorTools, type HandoverTransaction, parseClusterId, standardDataDir } from '../index.ts'
 import { askNode } from './control-client.ts'
 import { readBounded } from './files.ts'
@@ -12,6 +12,8 @@ const PREPARED_LIMIT_BYTES = 64 * 1024
 const PROOF_LIMIT_BYTES = 128 * 1024
 /** How long `prepare` waits for a node that is still making its quotes. */
 const PREPARE_TIMEOUT_MS = 60_000
+/** The same for one that was started a moment ago. */
+const NODE_TIMEOUT_MS = 10_000
 const PREPARE_PAUSE_MS = 500
 
 interface NetworkOptions extends CommonOptions {
@@ -47,8 +49,6 @@ const clusterOf = (text: string): Uint8Array => {
   })
 }
 
-const notReady = (error: unknown): boolean => error instanceof RefusedError && error.code === 'nothing_waits'
-
 const prepareCommand = (): Command =>
   new Command('prepare')
     .description('The genesis transaction that the node of this machine wants its funder to sign.')
@@ -59,19 +59,28 @@ const prepareCommand = (): Command =>
       '\nStart the node with `up --new --anchor testnet --funder G…` first; it waits for up to an hour.\n\nExample:\n  npx dstack-mesh anchor prepare --out genesis.json',
     )
     .action(async (options: CommonOptions & { dataDir?: string; out?: string }) => {
-      const until = systemClock.monotonicMs() + PREPARE_TIMEOUT_MS
+      const socket = controlSocketOf(options)
+      const from = systemClock.monotonicMs()
       for (;;) {
         try {
-          const waiting = await askNode(controlSocketOf(options), 'GET', '/anchor/transaction')
+          const waiting = await askNode(socket, 'GET', '/anchor/transaction')
           return options.out === undefined ? printJson(waiting) : await writeFile(options.out, `${JSON.stringify(waiting)}\n`)
         } catch (error) {
-          // A node that makes no cluster, or has made it, will never have one.
-          const { state } = (await askNode(controlSocketOf(options), 'GET', '/status')) as { state: string }
-          if (!notReady(error) || !['starting', 'anchoring'].includes(state) || systemClock.monotonicMs() > until) throw error
+          const limitMs = await mayComeWithin(error, socket)
+          if (systemClock.monotonicMs() - from > limitMs) throw error
           await systemClock.sleep(PREPARE_PAUSE_MS)
         }
       }
     })
+
+/** How long to wait for a transaction after such an answer; 0: there never will be one. */
+const mayComeWithin = async (error: unknown, socket: string): Promise<number> => {
+  if (!(error instanceof MeshError)) return 0
+  if (error.code === 'no_node') return NODE_TIMEOUT_MS
+  if (error.code !== 'nothing_waits') return 0
+  const { state } = (await askNode(socket, 'GET', '/status')) as { state: string }
+  return state === 'starting' || state === 'anchoring' ? PREPARE_TIMEOUT_MS : 0
+}
 
 const readPrepared = async (path: string): Promise<HandoverTransaction> => {
   const bytes = await readBounded(path === '-' ? '/dev/stdin' : path, 'transaction', PREPARED_LIMIT_BYTES)
