@@ -1,4 +1,4 @@
-import { chmod, chown, link, lstat, unlink } from 'node:fs/promises'
+import { chmod, chown, link, lstat, rename, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { messageOf, systemRandom, UsageError } from '../base/index.ts'
@@ -35,7 +35,7 @@ export interface UnixSocket {
  */
 export const listenOnUnixSocket = async (server: Server, place: SocketPlace): Promise<UnixSocket> => {
   const { path } = place
-  const bound = join(dirname(path), `.${Buffer.from(systemRandom.bytes(3)).toString('hex')}`)
+  const bound = join(dirname(path), shortName())
   for (const name of [path, bound]) {
     const bytes = Buffer.byteLength(name)
     if (path === '' || bytes > SOCKET_PATH_BYTES_MAX || name.includes('\0')) {
@@ -71,6 +71,9 @@ export const listenOnUnixSocket = async (server: Server, place: SocketPlace): Pr
   }
 }
 
+/** For a name beside the socket's that is not much longer than it. */
+const shortName = (): string => `.${Buffer.from(systemRandom.bytes(3)).toString('hex')}`
+
 const inUse = (path: string): UsageError =>
   new UsageError('socket_in_use', `another process is listening on ${path}`, {
     next: 'Stop that process, or give this socket another path.',
@@ -78,6 +81,10 @@ const inUse = (path: string): UsageError =>
 
 const ignoreMissing = (error: NodeJS.ErrnoException): void => {
   if (error.code !== 'ENOENT') throw error
+}
+
+const ignoreTaken = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'EEXIST') throw error
 }
 
 /** Which file has this name now. */
@@ -100,9 +107,15 @@ const clearPlace = async (path: string): Promise<void> => {
   if (!found.isSocket()) {
     throw new UsageError('socket_place', `${path} exists and is no socket`, { next: 'Remove it, or choose another path.' })
   }
-  const before = await identity(path)
   if (!(await isDead(path))) throw inUse(path)
-  if ((await identity(path)) === before) await unlink(path).catch(ignoreMissing)
+  // Another process may be taking the same place over: since we asked, the name can have become that of its live socket, and
+  // removing it would leave two that both believe that the place is theirs. What is moved aside can be looked at alone.
+  const aside = join(dirname(path), shortName())
+  if (!(await rename(path, aside).then(() => true, ignoreMissing))) return
+  const dead = await isDead(aside)
+  if (!dead) await link(aside, path).catch(ignoreTaken)
+  await unlink(aside)
+  if (!dead) throw inUse(path)
 }
 
 /** Only a refused connection says that nobody listens; no answer, or no permission to ask, does not. */

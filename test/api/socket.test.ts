@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -99,6 +109,25 @@ describe('a unix socket', () => {
     assert.equal((await ask(path)).length, 1)
     assert.deepEqual(readdirSync(directory), ['app.sock'])
     await winners[0]!.value.stop()
+  })
+
+  it('goes to exactly one of several that come for it one after the other', async () => {
+    for (let round = 0; round < 20; round++) {
+      const dying = createServer().listen(join(directory, 'dying'))
+      await once(dying, 'listening')
+      linkSync(join(directory, 'dying'), path)
+      await new Promise((resolve) => dying.close(resolve))
+      const made = await Promise.allSettled(
+        Array.from({ length: 6 }, async (_, turns) => {
+          for (let i = 0; i < turns; i++) await new Promise(setImmediate)
+          return listenOnUnixSocket(answering(`${turns}`), { path })
+        }),
+      )
+      const winners = made.filter((one) => one.status === 'fulfilled')
+      assert.equal(winners.length, 1)
+      assert.deepEqual(readdirSync(directory), ['app.sock'])
+      await winners[0]!.value.stop()
+    }
   })
 
   it('never replaces what is no socket', async () => {
