@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { anchorCommand } from './anchor.ts'
 import { apiCommand } from './api.ts'
 import { certCommand } from './cert.ts'
+import { devnetCommand } from './devnet.ts'
 import { eventLogCommand } from './event-log.ts'
 import { keyCommand } from './key.ts'
 import { exitCodeOf, printError } from './output.ts'
@@ -22,6 +23,7 @@ const COMMANDS = [
   eventLogCommand,
   certCommand,
   apiCommand,
+  devnetCommand,
 ]
 
 const addCommonOptions = (command: Command): void => {

@@ -23,7 +23,7 @@ describe('the command line', function () {
   }
 
   it('shows examples in the help of every command', async () => {
-    for (const command of [[], ['up'], ['status'], ['key'], ['quote', 'show'], ['api']]) {
+    for (const command of [[], ['up'], ['status'], ['key'], ['quote', 'show'], ['api'], ['devnet']]) {
       const { code, stdout } = await run(...command, '--help')
       assert.equal(code, 0)
       assert.match(stdout, /Examples?:\n/, command.join(' '))

@@ -142,6 +142,17 @@ describe('npm start', function () {
     assert.deepEqual(readdirSync(bench.folder), [])
   })
 
+  it('with --anchor devnet makes its identity public on a ledger of its own', async () => {
+    const program = start('--nodes', '2', '--anchor', 'devnet', '--json')
+    const mesh = JSON.parse(await program.firstLine()) as { members: { socket: string; fingerprint: string }[] }
+    assert.equal(new Set(mesh.members.map(({ fingerprint }) => fingerprint)).size, 1)
+    const { text } = await ask(mesh.members[1]!.socket, '/v1/cluster', {})
+    assert.equal((JSON.parse(text) as { witness: string }).witness, 'devnet')
+    program.child.kill('SIGINT')
+    assert.equal((await program.end()).signal, null)
+    assert.deepEqual(readdirSync(bench.folder), [])
+  })
+
   it('stays up until it is interrupted, and then leaves no process and no file', async () => {
     const program = start('--nodes', '2', '--json')
     const mesh = JSON.parse(await program.firstLine()) as { members: { socket: string; fingerprint: string }[] }

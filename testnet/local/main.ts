@@ -3,16 +3,22 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { RunningDevnet } from '../stellar/index.ts'
 import { keyFingerprint } from './ask.ts'
 import { MemberProcess, type Ready } from './member.ts'
 import { Picture } from './picture.ts'
 
 interface Options {
   nodes: number
+  anchor: Anchor
   once?: boolean
   json?: boolean
 }
+
+/** Where the mesh makes its identity public: a file, or a ledger of its own in this process. */
+const ANCHORS = ['file', 'devnet'] as const
+type Anchor = (typeof ANCHORS)[number]
 
 interface Mesh {
   cluster: string
@@ -22,6 +28,7 @@ interface Mesh {
 /** Every member is asked for the key of this path. */
 const KEY_PATH = 'demo'
 const NODES_MAX = 50
+const LEDGER_CLOSES_EVERY_MS = 1_000
 /** Room for `/node-50/.123456` below the 107 bytes of a unix socket's path. */
 const FOLDER_BYTES_MAX = 80
 
@@ -41,6 +48,7 @@ const makeFolder = async (): Promise<string> => {
 class LocalMesh {
   readonly #members: MemberProcess[] = []
   readonly #picture: Picture
+  #devnet: RunningDevnet | undefined
   #stopped: Promise<void> | undefined
 
   constructor(
@@ -54,16 +62,27 @@ class LocalMesh {
     return this.#members
   }
 
+  /** Starts the ledger. Without it the mesh is anchored in a file. */
+  async openDevnet(): Promise<void> {
+    // Lazily: the ledger's libraries take a third of a second to load.
+    const { startDevnet } = await import('../stellar/index.ts')
+    this.#devnet = await startDevnet({ port: 0, closeEveryMs: LEDGER_CLOSES_EVERY_MS })
+  }
+
   /** Flags that every member of this mesh shares. */
   commonFlags(): string[] {
+    const { url } = this.#devnet ?? {}
     return [
-      '--tee',
-      'emulator',
-      '--emulator-root',
-      join(this.folder, 'root.json'),
-      '--anchor',
-      `file:${join(this.folder, 'anchor.jsonl')}`,
+      ...['--tee', 'emulator', '--emulator-root', join(this.folder, 'root.json')],
+      ...(url === undefined
+        ? ['--anchor', `file:${join(this.folder, 'anchor.jsonl')}`]
+        : ['--anchor', 'devnet', '--horizon', url, '--stellar-rpc', `${url}/rpc`]),
     ]
+  }
+
+  /** What the first member is told besides. */
+  newFlags(): string[] {
+    return this.#devnet === undefined ? ['--new'] : ['--new', '--friendbot']
   }
 
   async start(name: string, flags: readonly string[]): Promise<MemberProcess> {
@@ -83,6 +102,7 @@ class LocalMesh {
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
       await Promise.all(this.#members.map((member) => member.stop()))
+      await this.#devnet?.stop()
       await rm(this.folder, { recursive: true, force: true })
     })()
     return this.#stopped
@@ -90,7 +110,7 @@ class LocalMesh {
 }
 
 const startAll = async (mesh: LocalMesh, nodes: number): Promise<Mesh> => {
-  const first = await mesh.start('node-1', ['--new'])
+  const first = await mesh.start('node-1', mesh.newFlags())
   const genesis = await first.ready
   const joiners: MemberProcess[] = []
   for (let i = 2; i <= nodes; i++) {
@@ -155,6 +175,7 @@ const run = async (options: Options): Promise<void> => {
     process.on('SIGHUP', () => resolve(129))
   })
   try {
+    if (options.anchor === 'devnet') await local.openDevnet()
     const started = startAll(local, options.nodes)
     // Interrupted while starting: the members end, and what waited for them with them.
     started.catch(() => {})
@@ -181,9 +202,15 @@ const main = async (): Promise<void> => {
   const command = new Command('npm start --')
     .description('A mesh on this machine, one process for each member, with emulated quotes.')
     .option('--nodes <n>', 'how many members', nodeCount, 3)
+    .addOption(
+      new Option('--anchor <kind>', 'a file, or a devnet: a Stellar ledger of one process').choices(ANCHORS).default('file'),
+    )
     .option('--once', 'stop when the mesh is ready')
     .option('--json', 'print one object { cluster, members } when the mesh is ready')
-    .addHelpText('after', '\nExamples:\n  npm start\n  npm start -- --nodes 5\n  npm start -- --once --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm start\n  npm start -- --nodes 5\n  npm start -- --anchor devnet\n  npm start -- --once --json',
+    )
     .parse()
   try {
     await run(command.opts<Options>())

@@ -1,0 +1,25 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+
+/** A program of its own, in the rehearsal's room: it only shares the command's name. */
+const PROGRAM = fileURLToPath(new URL('../../testnet/stellar/main.js', import.meta.url))
+
+export const devnetCommand = (): Command =>
+  new Command('devnet')
+    .description('A Stellar ledger in one process, for rehearsals. Whoever runs it can rewrite it.')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument('[flags...]', 'see dstack-mesh devnet --help')
+    .action(async () => {
+      const child = spawn(process.execPath, [PROGRAM, ...process.argv.slice(process.argv.indexOf('devnet') + 1)], {
+        stdio: 'inherit',
+      })
+      // Ctrl-C reaches the child by itself; what is sent to us alone is handed on.
+      for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const)
+        process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+      const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+      process.exitCode = signal === null ? (code ?? 1) : 1
+    })
