@@ -64,6 +64,7 @@ export class Chain implements Accounts {
   constructor(
     readonly network: Network,
     readonly node: NodeKey,
+    readonly emptyLedgersKept = EMPTY_LEDGERS_KEPT,
   ) {
     const first = genesis(network)
     this.#head = first
@@ -191,10 +192,10 @@ export class Chain implements Accounts {
 
   #forgetEmpty(ledger: number): void {
     this.#empty.push(ledger)
-    if (this.#empty.length - this.#emptyFrom <= EMPTY_LEDGERS_KEPT) return
+    if (this.#empty.length - this.#emptyFrom <= this.emptyLedgersKept) return
     this.#ledgers.delete(this.#empty[this.#emptyFrom]!)
     this.#emptyFrom += 1
-    if (this.#emptyFrom < EMPTY_LEDGERS_KEPT) return
+    if (this.#emptyFrom < this.emptyLedgersKept) return
     this.#empty.splice(0, this.#emptyFrom - 1)
     this.#emptyFrom = 1
   }

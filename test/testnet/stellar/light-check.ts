@@ -62,7 +62,9 @@ export const lightCheck = (
   const tail = Buffer.alloc(8)
   tail.writeBigUInt64BE(scpValue.closeTime)
   const message = Buffer.concat([sha256(Buffer.from(passphrase)), Buffer.from([0, 0, 0, 4]), scpValue.txSetHash.toBytes(), tail])
-  claim(verifySignature(nodeId.ed25519.toBytes(), message, signature.toBytes()), 'signature')
+  const hex = (...parts: Uint8Array[]): string => parts.map((part) => Buffer.from(part).toString('hex')).join(' ')
+  const [key, signed] = [nodeId.ed25519.toBytes(), signature.toBytes()]
+  claim(verifySignature(key, message, signed), `signature (key, message, signature: ${hex(key, message, signed)})`)
   return {
     ledger: header.ledgerSeq,
     hash: own.toString('hex'),

@@ -44,15 +44,20 @@ export interface Draft {
   readonly signers: readonly Person[]
   /** Stroops for the whole. @default 100 for each operation */
   readonly fee?: number
+  /** Unix seconds. @default 0, which is none */
+  readonly maxTime?: number
   readonly change?: (builder: TransactionBuilder) => void
 }
 
 /** Exactly this transaction, right or wrong. */
-export const build = (passphrase: string, { source, sequence, operations, signers, fee, change }: Draft): Transaction => {
+export const build = (
+  passphrase: string,
+  { source, sequence, operations, signers, fee, maxTime = 0, change }: Draft,
+): Transaction => {
   const builder = new TransactionBuilder(new Account(source.id, String(sequence - 1n)), {
     fee: String(fee === undefined ? 100 : Math.ceil(fee / Math.max(1, operations.length))),
     networkPassphrase: passphrase,
-    timebounds: { minTime: 0, maxTime: 0 },
+    timebounds: { minTime: 0, maxTime },
   })
   for (const operation of operations) builder.addOperation(operation)
   change?.(builder)
