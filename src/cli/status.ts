@@ -23,7 +23,7 @@ const printStatus = (status: NodeStatus): void => {
     ['peer id', status.peerId ?? '-'],
     ...status.addresses.map((address) => ['listens', safe(address)]),
     ['tee', status.tee ?? '-'],
-    ['witness', status.witness],
+    ['witness', status.proof === null ? status.witness : `${status.witness}, proof: ${status.proof}`],
     ...(status.credential === null
       ? []
       : [['credential', `until ${status.credential.expiresAt}${status.credential.selfIssued ? ', self-issued' : ''}`]]),

@@ -273,7 +273,7 @@ export class MeshNode {
 
   async #bootstrap(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
     const entry = this.#init.entry as Extract<Entry, { kind: 'new' }>
-    return bootstrap({
+    const membership = await bootstrap({
       attester,
       anchor: this.#anchor,
       keys: this.#init.keys ?? keyDeriver(this.#random),
@@ -291,6 +291,11 @@ export class MeshNode {
         this.#stopping.signal.throwIfAborted()
       },
     })
+    const proof = membership.genesis.anchorProof
+    // Whoever published it has seen the account.
+    const seen = this.#anchor.verify === undefined ? undefined : 'account'
+    this.#proof = proof === undefined ? seen : (await this.#anchor.verify?.(membership.keys.clusterId, proof))?.proof
+    return membership
   }
 
   async #join(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {

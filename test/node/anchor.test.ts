@@ -75,7 +75,8 @@ describe('a mesh on a devnet ledger', function () {
   }
 
   it('lets a joiner in that knows the cluster id and nothing else, and gives it a proof to keep', async () => {
-    const { cluster } = await publicFirst()
+    const { first, cluster } = await publicFirst()
+    assert.deepEqual([first.status().witness, first.status().proof], ['devnet', 'transaction'])
     const joiner = await joins('joiner', cluster, [])
     assert.deepEqual([joiner.status().state, joiner.status().witness, joiner.status().proof], ['member', 'devnet', 'transaction'])
     assert.ok(statSync(join(mesh.folder, 'joiner', 'anchor-proof')).size > 1_000)
