@@ -193,6 +193,7 @@ export class Devnet {
 
   /** Closes a ledger now, with what waits. */
   closeLedger(): PastLedger {
+    this.#stopped.signal.throwIfAborted()
     const now = this.#now()
     const closed = this.chain.next(now)
     const txs = closed.transactions.map(({ envelope }) => Buffer.from(envelope.xdr).toString('base64'))
