@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { fromString } from 'uint8arrays/from-string'
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import { FILE_NETWORK } from '../../protocols/records/constants.ts'
@@ -11,7 +11,7 @@ import {
   utf8,
   verifyEd25519,
 } from '../../protocols/wire/index.ts'
-import { messageOf, RefusedError, UsageError } from '../base/index.ts'
+import { messageOf, RefusedError, readBounded, UsageError } from '../base/index.ts'
 import type { Anchor, AnchorRecord } from './anchor.ts'
 
 const FILE_LIMIT_BYTES = 4 * 1024 * 1024
@@ -80,13 +80,7 @@ export const fileAnchor = (path: string): Anchor => {
   const read = async (clusterId: Uint8Array): Promise<AnchorRecord | undefined> => {
     let text: string
     try {
-      if ((await stat(path)).size > FILE_LIMIT_BYTES) throw new Error(`larger than ${FILE_LIMIT_BYTES} bytes`)
-      const file = await open(path, 'r')
-      try {
-        text = await file.readFile('utf8')
-      } finally {
-        await file.close()
-      }
+      text = (await readBounded(path, FILE_LIMIT_BYTES)).toString('utf8')
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
       throw new UsageError('anchor_unreadable', `cannot read the anchor file ${path}: ${messageOf(error)}`, {

@@ -1,4 +1,5 @@
 export * from './clock.ts'
 export * from './errors.ts'
+export * from './file.ts'
 export * from './log.ts'
 export * from './random.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { PeerId } from '@libp2p/interface'
 import { encodeGenesisBundle, type Judged } from '../../protocols/records/index.ts'
@@ -16,7 +16,7 @@ import {
   type UnixSocket,
 } from '../api/index.ts'
 import { type AppIdentity, type Attester, appReportData, eventDigest } from '../attest/index.ts'
-import { type Clock, type Log, messageOf, type Random, UsageError } from '../base/index.ts'
+import { type Clock, type Log, messageOf, type Random, readBounded, UsageError } from '../base/index.ts'
 import { AppCertificates, appDataOf, verifySignature } from '../keys/index.ts'
 import type { Membership } from './membership.ts'
 import { ShownCertificate } from './shown-certificate.ts'
@@ -85,9 +85,8 @@ export const readApps = async (configs: readonly AppConfig[], instanceSeed: Uint
 
 const readCompose = async (path: string): Promise<string> => {
   try {
-    if ((await stat(path)).size > COMPOSE_LIMIT_BYTES) throw new Error(`larger than ${COMPOSE_LIMIT_BYTES} bytes`)
     // Fatal: the app's id is the hash of the bytes, so nothing may be replaced on the way.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(path))
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readBounded(path, COMPOSE_LIMIT_BYTES))
   } catch (cause) {
     throw new UsageError('compose_unreadable', `cannot read the compose file ${path}: ${messageOf(cause)}`, {
       next: 'check --compose',

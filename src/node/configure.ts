@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { type Policy, parsePolicy } from '../attest/index.ts'
-import { type LogLevel, messageOf, UsageError } from '../base/index.ts'
+import { type LogLevel, messageOf, readBounded, UsageError } from '../base/index.ts'
 import { anchorOf } from './anchors.ts'
 import type { AppConfig } from './apps.ts'
 import type { Entry, NodeInit } from './node.ts'
@@ -8,6 +7,8 @@ import { parseDuration, type Settings, standardDataDir } from './settings.ts'
 import { TEES, type Tee } from './tee.ts'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+/** More than a policy may have, so that it is the policy's reader who says so. */
+const POLICY_FILE_LIMIT_BYTES = 1024 * 1024
 const STANDARD_SOCKET = '/var/run/dstack.sock'
 const STANDARD_APP = 'app'
 
@@ -61,7 +62,7 @@ const entryOf = async (settings: Settings): Promise<Entry> => {
 const readPolicy = async (path: string): Promise<Policy> => {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = (await readBounded(path, POLICY_FILE_LIMIT_BYTES)).toString('utf8')
   } catch (cause) {
     throw new UsageError('policy_unreadable', `cannot read the policy: ${messageOf(cause)}`, { next: 'check --policy', cause })
   }

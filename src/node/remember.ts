@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ANCHOR_PROOF_LIMIT_BYTES } from '../../protocols/records/constants.ts'
 import { formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
-import { messageOf, type Random, UsageError } from '../base/index.ts'
+import { messageOf, type Random, readBounded, UsageError } from '../base/index.ts'
 
 // What a node writes to disk: the cluster id, the genesis bundle, the anchor's proof of it, and what its instance ids are made from. Never a secret, never
 // the peer key (design: keys, "In memory").
@@ -12,6 +12,8 @@ const GENESIS_FILE = 'genesis'
 const PROOF_FILE = 'anchor-proof'
 const INSTANCE_FILE = 'instance'
 const INSTANCE_SEED_BYTES = 20
+/** A line of text. */
+const SHORT_FILE_LIMIT_BYTES = 1024
 
 const unusable = (dataDir: string, cause: unknown): UsageError =>
   new UsageError('data_dir_unusable', `cannot use the data folder ${dataDir}: ${messageOf(cause)}`, {
@@ -32,7 +34,7 @@ export const openDataDir = async (dataDir: string): Promise<void> => {
 export const rememberedCluster = async (dataDir: string): Promise<Uint8Array | undefined> => {
   let text: string
   try {
-    text = await readFile(join(dataDir, CLUSTER_FILE), 'utf8')
+    text = (await readBounded(join(dataDir, CLUSTER_FILE), SHORT_FILE_LIMIT_BYTES)).toString('utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw unusable(dataDir, error)
@@ -70,7 +72,7 @@ export const rememberedProof = async (dataDir: string): Promise<Uint8Array | und
   const path = join(dataDir, PROOF_FILE)
   try {
     if ((await stat(path)).size > ANCHOR_PROOF_LIMIT_BYTES) return undefined
-    return Uint8Array.from(await readFile(path))
+    return Uint8Array.from(await readBounded(path, ANCHOR_PROOF_LIMIT_BYTES))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw unusable(dataDir, error)
@@ -84,7 +86,7 @@ export const rememberedProof = async (dataDir: string): Promise<Uint8Array | und
 export const instanceSeed = async (dataDir: string, random: Random): Promise<Uint8Array> => {
   const path = join(dataDir, INSTANCE_FILE)
   try {
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readBounded(path, SHORT_FILE_LIMIT_BYTES).then(String, (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
       throw error
     })
@@ -102,7 +104,9 @@ export const instanceSeed = async (dataDir: string, random: Random): Promise<Uin
 
 const writeWhole = async (folder: string, name: string, bytes: Uint8Array): Promise<void> => {
   const path = join(folder, name)
-  const file = await open(`${path}.new`, 'w', 0o600)
+  // A file of our own making: what another left under this name (a link, a FIFO) is not written through.
+  await rm(`${path}.new`, { force: true })
+  const file = await open(`${path}.new`, 'wx', 0o600)
   try {
     await file.writeFile(bytes)
     await file.sync()

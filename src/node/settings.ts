@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import { parseClusterId } from '../../protocols/wire/cluster-id.ts'
-import { messageOf, UsageError } from '../base/index.ts'
+import { messageOf, readBounded, UsageError } from '../base/index.ts'
 
 /** One setting: the same in the configuration file (`key`), the environment and on the command line. */
 export interface Setting {
@@ -217,14 +216,13 @@ export const readSettings = async (
 const readConfigFile = async (path: string): Promise<unknown> => {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = (await readBounded(path, FILE_LIMIT_BYTES)).toString('utf8')
   } catch (cause) {
     throw new UsageError('config_unreadable', `cannot read the configuration file: ${messageOf(cause)}`, {
       next: 'check --config',
       cause,
     })
   }
-  if (text.length > FILE_LIMIT_BYTES) throw wrong(`${path} is larger than ${FILE_LIMIT_BYTES} bytes`)
   try {
     return JSON.parse(text)
   } catch (cause) {

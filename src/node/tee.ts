@@ -1,4 +1,4 @@
-import { link, readFile, unlink, writeFile } from 'node:fs/promises'
+import { link, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { REPORT_DATA_BYTES } from '../../protocols/wire/index.ts'
 import {
@@ -13,7 +13,7 @@ import {
   parseQuote,
   type TdxAttester,
 } from '../attest/index.ts'
-import { type Clock, type Log, messageOf, type Random, UsageError } from '../base/index.ts'
+import { type Clock, type Log, messageOf, type Random, readBounded, UsageError } from '../base/index.ts'
 
 export const TEES = ['auto', 'tdx', 'emulator'] as const
 export type Tee = (typeof TEES)[number]
@@ -29,6 +29,9 @@ export interface TeeOptions {
   random: Random
   log: Log
 }
+
+/** Of the emulated root's file. */
+const ROOT_LIMIT_BYTES = 64 * 1024
 
 /** An attester, and what it takes to end it. */
 export interface OpenTee {
@@ -110,7 +113,7 @@ type Emulator = Awaited<ReturnType<typeof loadEmulator>>
 const sharedPki = async (emulator: Emulator, path: string, clock: Clock, random: Random) => {
   const read = async () => {
     try {
-      return emulator.emulatedPkiFromJson(await readFile(path, 'utf8'), random)
+      return emulator.emulatedPkiFromJson((await readBounded(path, ROOT_LIMIT_BYTES)).toString('utf8'), random)
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
       throw new UsageError('emulator_root_unusable', `cannot use the emulated root ${path}: ${messageOf(error)}`, {
