@@ -36,17 +36,9 @@ export class Queue {
     return this.#waiting.length
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0
-  }
-
   /** In order of arrival, and so in order of sequence number for each source. */
   get waiting(): readonly Envelope[] {
     return this.#waiting
-  }
-
-  has(hashHex: string): boolean {
-    return this.#waiting.some((other) => other.hashHex === hashHex)
   }
 
   admit(envelope: Envelope, accounts: Accounts, at: Moment, parameters: Parameters): Admission {

@@ -11,7 +11,10 @@ import {
   TransactionBuilder,
   TransactionFailedError,
 } from '@stellar/stellar-sdk'
+import { systemClock, systemRandom } from '../../../src/index.ts'
 import { type RunningDevnet, startDevnet } from '../../../testnet/stellar/index.ts'
+import { base64Of, build, Person } from './people.ts'
+import { inWords } from './words.ts'
 
 const key = (name: string): Keypair => Keypair.fromRawEd25519Seed(Buffer.alloc(32, name))
 
@@ -179,5 +182,46 @@ describe('devnet ledger, with the Stellar SDK', () => {
     pay.sign(funder)
     await horizon.submitTransaction(pay)
     assert.equal((await horizon.loadAccount(to.publicKey())).balances[0]?.balance, '10012.5000000')
+  })
+})
+
+describe('devnet ledger, when the answer comes too late', () => {
+  it('says so with the hash, takes the same envelope again, and tells what became of it', async () => {
+    // Nobody waits longer than this here.
+    const clock = { ...systemClock, deadline: (_ms: number, parent?: AbortSignal) => systemClock.deadline(20, parent) }
+    const devnet = await startDevnet({ port: 0, closeEveryMs: 3_600_000 }, { clock, random: systemRandom })
+    try {
+      const root = Person.root(devnet.passphrase)
+      const operations = [Operation.createAccount({ destination: key('late').publicKey(), startingBalance: '5' })]
+      const tx = base64Of(build(devnet.passphrase, { source: root, sequence: 1n, operations, signers: [root] }))
+      const submit = async (path: string): Promise<[number, Record<string, unknown>]> => {
+        const response = await fetch(`${devnet.url}${path}`, { method: 'POST', body: new URLSearchParams({ tx }) })
+        return [response.status, (await response.json()) as Record<string, unknown>]
+      }
+      const [status, late] = await submit('/transactions')
+      assert.equal(status, 504)
+      assert.equal(late.type, 'https://stellar.org/horizon-errors/transaction_submission_timeout')
+      const { hash } = late.extras as { hash: string }
+      assert.equal((await fetch(`${devnet.url}/transactions/${hash}`)).status, 404)
+      assert.equal((await submit('/transactions'))[0], 504)
+      assert.deepEqual((await submit('/transactions_async')).slice(0, 1), [409])
+      devnet.closeLedger()
+      assert.equal((await fetch(`${devnet.url}/transactions/${hash}`)).status, 200)
+      const [again, found] = await submit('/transactions')
+      assert.deepEqual([again, found.hash, found.successful], [200, hash, true])
+      // stellar-core itself knows only that the sequence number is used up.
+      const [code, answer] = await submit('/transactions_async')
+      assert.deepEqual([code, answer.tx_status, inWords(answer.error_result_xdr as string)], [400, 'ERROR', 'txBadSeq fee=100'])
+    } finally {
+      await devnet.stop()
+    }
+  })
+
+  it('takes nothing more when it stopped', async () => {
+    const devnet = await startDevnet({ port: 0, closeEveryMs: 'at-once' })
+    await devnet.stop()
+    await devnet.stop()
+    assert.throws(() => devnet.closeLedger(), { code: 'stopped' })
+    await assert.rejects(fetch(devnet.url))
   })
 })
