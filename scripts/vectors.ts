@@ -4,6 +4,22 @@ import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { RecordEnvelope } from '@libp2p/peer-record'
+import {
+  type Digest,
+  digestPages,
+  emptyTable,
+  encodeGossip,
+  judgeRecord,
+  membersTopic,
+  merge,
+  openRecord,
+  recordRules,
+  republishIntervalMs,
+  SEQUENCE_MAX,
+  syncIntervalMs,
+  wantPages,
+} from '../protocols/membership/index.ts'
+import { encodeSync, encodeSyncRefusal } from '../protocols/membership/messages.ts'
 import { challenge, onboardBinding, transcriptHash } from '../protocols/onboard/exchange.ts'
 import { HPKE_INFO, hpkeSealer } from '../protocols/onboard/index.ts'
 import {
@@ -689,10 +705,212 @@ const onboardVectors = async () => {
   }
 }
 
+// Membership: the reader is the onboarder, whose table has the joiner by a credential that it issued itself.
+
+const membershipVectors = async () => {
+  const reader = onboarder
+  const member = joiner
+  const now = { wallMs: NOW_MS, monotonicMs: 0 }
+  const rules = recordRules({
+    clusterId,
+    self: reader.id,
+    lifetimeMs: LIFETIME_MS,
+    signingPublicKey: (epoch) => (epoch === 0 ? clusterId : undefined),
+  })
+  const strangerTd = filler('TD of the stranger', 48)
+  const body = bodyOf(stranger.id, member.id, strangerTd)
+  const envelope = (subject: Peer, credentialBytes: Uint8Array, changes: Partial<MemberRecord> = {}, sealedBy = subject) =>
+    sealMemberRecord(
+      {
+        clusterId,
+        peerId: subject.id,
+        addresses: ['/ip4/192.0.2.1/tcp/4001'],
+        public: false,
+        epoch: 0,
+        sequence: 1n,
+        state: 'active',
+        credential: credentialBytes,
+        sentAt: NOW_MS,
+        ...changes,
+      },
+      sealedBy.key,
+    )
+  const known = await envelope(member, joinerCredential, { sequence: 5n })
+  const opened = await openRecord(known)
+  const { table } = merge(emptyTable, judgeRecord(opened, NOW_MS, rules).judged!, now)
+
+  // What a gate and a validator make of a record, in the table above.
+  const of = (changes: Partial<CredentialBody>, by = member, ring = keyring) => credential({ ...body, ...changes }, by, ring)
+  const expired = { issuedAt: NOW_MS - LIFETIME_MS, expiresAt: NOW_MS }
+  const sound = await envelope(stranger, of({}))
+  const records: { why: string; peer: Peer; bytes: Uint8Array; gossip: string; gate: string }[] = [
+    { why: 'sound', peer: stranger, bytes: sound, gossip: 'accept', gate: 'member' },
+    {
+      why: 'the last sequence',
+      peer: stranger,
+      bytes: await envelope(stranger, of({}), { sequence: SEQUENCE_MAX }),
+      gossip: 'accept',
+      gate: 'member',
+    },
+    {
+      why: 'leaving',
+      peer: stranger,
+      bytes: await envelope(stranger, of({}), { state: 'leaving' }),
+      gossip: 'accept',
+      gate: 'not_member',
+    },
+    { why: 'the one that the table has', peer: member, bytes: known, gossip: 'ignore: stale', gate: 'member' },
+    {
+      why: 'older than what the table has',
+      peer: member,
+      bytes: await envelope(member, joinerCredential, { sequence: 4n }),
+      gossip: 'ignore: stale',
+      gate: 'member',
+    },
+    { why: 'by another peer', peer: member, bytes: sound, gossip: 'reject: not_its_author', gate: 'malformed' },
+    {
+      why: 'of another cluster',
+      peer: stranger,
+      bytes: await envelope(stranger, of({}), { clusterId: otherKeyring.clusterId }),
+      gossip: 'reject: wrong_cluster',
+      gate: 'not_member',
+    },
+    {
+      why: 'with the credential of another',
+      peer: stranger,
+      bytes: await envelope(stranger, joinerCredential),
+      gossip: 'reject: credential_of_another',
+      gate: 'not_member',
+    },
+    {
+      why: 'with a credential by another cluster',
+      peer: stranger,
+      bytes: await envelope(stranger, of({}, member, otherKeyring)),
+      gossip: 'reject: bad_cluster_signature',
+      gate: 'not_member',
+    },
+    {
+      why: 'with a credential that its issuer did not sign',
+      peer: stranger,
+      bytes: await envelope(stranger, of({}, stranger)),
+      gossip: 'reject: bad_issuer_signature',
+      gate: 'not_member',
+    },
+    {
+      why: 'with a credential of more than a lifetime',
+      peer: stranger,
+      bytes: await envelope(stranger, of({ expiresAt: NOW_MS + LIFETIME_MS + 1 })),
+      gossip: 'reject: lifetime_too_long',
+      gate: 'not_member',
+    },
+    {
+      why: 'with a credential of another epoch',
+      peer: stranger,
+      bytes: await envelope(stranger, of({ epoch: 1 })),
+      gossip: 'ignore: unknown_epoch',
+      gate: 'not_member',
+    },
+    {
+      why: 'with a credential that ran out',
+      peer: stranger,
+      bytes: await envelope(stranger, of(expired)),
+      gossip: 'ignore: expired',
+      gate: 'lapsed',
+    },
+    {
+      why: 'with a credential that ran out and was by another cluster',
+      peer: stranger,
+      bytes: await envelope(stranger, of(expired, member, otherKeyring)),
+      gossip: 'ignore: expired',
+      gate: 'not_member',
+    },
+    {
+      why: 'with a credential of the future',
+      peer: stranger,
+      bytes: await envelope(stranger, of({ issuedAt: NOW_MS + ISSUED_AHEAD_MAX_MS + 1 })),
+      gossip: 'ignore: issued_in_the_future',
+      gate: 'lapsed',
+    },
+    {
+      why: 'sent in the future',
+      peer: stranger,
+      bytes: await envelope(stranger, of({}), { sentAt: NOW_MS + ISSUED_AHEAD_MAX_MS + 1 }),
+      gossip: 'ignore: sent_in_the_future',
+      gate: 'lapsed',
+    },
+    {
+      why: 'self-issued',
+      peer: stranger,
+      bytes: await envelope(stranger, of({ issuer: stranger.id }, stranger)),
+      gossip: 'ignore: self_issued',
+      gate: 'lapsed',
+    },
+    {
+      why: 'of the reader',
+      peer: reader,
+      bytes: await envelope(reader, onboarderCredential),
+      gossip: 'ignore: own',
+      gate: 'malformed',
+    },
+  ]
+
+  const digest: Digest = { peerId: member.id, sequence: 5n, hash: opened.hash.slice(0, 8) }
+  const packed = concat([digest.peerId, u64be(digest.sequence), digest.hash])
+  const hint = { peerId: member.id, sequence: 5n, sentAt: NOW_MS }
+  const [digests] = digestPages(table, now, [])
+  const [want] = wantPages([member.id], [])
+  const ends = { end: encodeSync({ kind: 'end' }), next: encodeSync({ kind: 'next' }) }
+  return {
+    topic: { clusterId: hex(clusterId), topic: membersTopic(clusterId) },
+    nowMs: NOW_MS,
+    lifetimeMs: LIFETIME_MS,
+    reader: hex(reader.id),
+    table: [hex(known)],
+    records: records.map(({ peer, bytes, ...rest }) => ({ ...rest, peer: hex(peer.id), bytes: hex(bytes) })),
+    gossip: [
+      { outcome: 'record', bytes: encodeGossip({ kind: 'record', envelope: known }) },
+      { outcome: 'revocation', bytes: encodeGossip({ kind: 'revocation', revocation: filler('revocation', 40) }) },
+      { outcome: 'unreachable', bytes: encodeGossip({ kind: 'unreachable', hint }) },
+      { outcome: 'malformed', why: 'empty', bytes: new Uint8Array(0) },
+      { outcome: 'malformed', why: 'two members of the oneof', bytes: concat([len(1, known), len(2, filler('revocation', 40))]) },
+      { outcome: 'malformed', why: 'a record of more than 8,192 bytes', bytes: len(1, new Uint8Array(8193)) },
+      { outcome: 'malformed', why: 'an envelope that does not hold', bytes: len(1, flipped(known, -1)) },
+      { outcome: 'malformed', why: 'a hint without a peer', bytes: len(3, uint(2, 5)) },
+      { outcome: 'malformed', why: 'a peer id of 37 bytes', bytes: len(3, len(1, member.id.slice(1))) },
+    ].map(({ bytes, ...rest }) => ({ ...rest, bytes: hex(bytes) })),
+    sync: [
+      { outcome: 'hello', bytes: encodeSync({ kind: 'hello', envelope: known }) },
+      { outcome: 'digests', bytes: encodeSync(digests!) },
+      { outcome: 'digests', why: 'none', bytes: len(3) },
+      { outcome: 'records', bytes: encodeSync({ kind: 'records', envelopes: [known] }) },
+      { outcome: 'want', bytes: encodeSync(want!) },
+      { outcome: 'revocation', bytes: encodeSync({ kind: 'revocation', revocation: filler('revocation', 40) }) },
+      { outcome: 'end', bytes: ends.end },
+      { outcome: 'next', bytes: ends.next },
+      { outcome: 'probe', bytes: encodeSync({ kind: 'probe', peerId: member.id }) },
+      { outcome: 'probed', bytes: encodeSync({ kind: 'probed', reached: true }) },
+      { outcome: 'refused: lapsed', bytes: encodeSyncRefusal({ code: 'lapsed' }) },
+      { outcome: 'malformed', why: 'empty', bytes: new Uint8Array(0) },
+      { outcome: 'malformed', why: 'two members of the oneof', bytes: concat([ends.end, ends.next]) },
+      { outcome: 'malformed', why: 'a digest of 53 bytes', bytes: len(3, len(1, packed.slice(1))) },
+      { outcome: 'malformed', why: '17 revocations', bytes: len(3, len(2, new Uint8Array(17 * 32))) },
+      { outcome: 'malformed', why: '65 records', bytes: len(4, ...Array.from({ length: 65 }, () => len(1, known.slice(0, 9)))) },
+      { outcome: 'malformed', why: 'a wanted peer id of 37 bytes', bytes: len(5, len(1, member.id.slice(1))) },
+      { outcome: 'malformed', why: 'a probe of nobody', bytes: len(8) },
+    ].map(({ bytes, ...rest }) => ({ ...rest, bytes: hex(bytes) })),
+    intervals: [1, 5, 6, 25, 60, 61, 1_000, 10_000].map((members) => ({
+      members,
+      republishMs: republishIntervalMs(members),
+      syncMs: syncIntervalMs(members),
+    })),
+  }
+}
+
 const files = {
   'protocols/wire/vectors.json': wireVectors(),
   'protocols/records/vectors.json': await recordVectors(),
   'protocols/onboard/vectors.json': await onboardVectors(),
+  'protocols/membership/vectors.json': await membershipVectors(),
   'protocols/challenge/vectors.json': challengeVectors({
     clusterId,
     nowMs: NOW_MS,

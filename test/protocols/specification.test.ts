@@ -3,10 +3,17 @@ import { readFileSync } from 'node:fs'
 import { REFUSAL_CODES, REPORT_DATA_CONTEXTS } from '../../protocols/wire/index.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../../protocols/${path}`, import.meta.url), 'utf8')
-const vectors = ['wire', 'records', 'onboard', 'challenge'].map((name) => read(`${name}/vectors.json`)).join('\n')
+const vectors = ['wire', 'records', 'onboard', 'membership', 'challenge'].map((name) => read(`${name}/vectors.json`)).join('\n')
 
 describe('the specifications', () => {
-  for (const path of ['README.md', 'wire/README.md', 'records/README.md', 'onboard/README.md', 'challenge/README.md']) {
+  for (const path of [
+    'README.md',
+    'wire/README.md',
+    'records/README.md',
+    'onboard/README.md',
+    'membership/README.md',
+    'challenge/README.md',
+  ]) {
     it(`show example bytes that the vectors have: ${path}`, () => {
       const blocks = [...read(path).matchAll(/```\w*\n(.*?)```/gs)].map(([, block]) => block!)
       // Bytes that go on in the next line are one value.
