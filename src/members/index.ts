@@ -1,1 +1,3 @@
+export { nextSlowness, SLOWNESS_MAX, stretched, suspicionMs } from './suspicion.ts'
+export { Sweep, type SweepEffect, type SweepEvent, TICK_MS } from './sweep.ts'
 export { type Member, MemberTable } from './table.ts'
