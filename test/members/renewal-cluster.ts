@@ -211,9 +211,9 @@ export class ModelCluster {
     return facts?.standing === 'active' || (facts?.standing === 'self_issued' && member.credential.selfIssued)
   }
 
-  /** The exchange, as protocols/challenge has it; `done` is told when V knows. */
+  /** The exchange between two that reach each other, as protocols/challenge has it; `done` is told when V knows. */
   #exchange(verifier: ModelNode, member: ModelNode, done: (outcome: ChallengeOutcome['outcome']) => void): void {
-    if (!this.#reaches(verifier, member) || !this.#isMember(member, verifier)) {
+    if (!this.#isMember(member, verifier)) {
       this.#after(TIMEOUT_MS, () => done('no_answer'))
       return
     }
@@ -235,10 +235,12 @@ export class ModelCluster {
   }
 
   #challenge(verifier: ModelNode, member: ModelNode): void {
-    this.#exchange(verifier, member, (outcome) => {
+    const done = (outcome: ChallengeOutcome['outcome']): void => {
       if (outcome !== 'no_answer') this.#tell(member, { type: 'answered', peerId: `${verifier.id}` })
       this.#tell(verifier, { type: 'challenged', peerId: `${member.id}`, outcome })
-    })
+    }
+    if (this.#reaches(verifier, member)) this.#exchange(verifier, member, done)
+    else this.#after(TIMEOUT_MS, () => done('no_answer'))
   }
 
   #ask(member: ModelNode, verifier: ModelNode): void {
