@@ -144,13 +144,11 @@ export const resultSet = (transactions: readonly Pick<Applied, 'envelope' | 'res
     ),
   })
 
-/** xdr: ENVELOPE_TYPE_SCPVALUE. What the leader signs of a ledger value. */
-const ENVELOPE_TYPE_SCPVALUE = 4
+/** What the leader signs of a ledger value: network ‖ ENVELOPE_TYPE_SCPVALUE ‖ set ‖ close time, as stellar-core does. */
 export const signedValue = (networkId: Uint8Array, txSetHash: Uint8Array, closeTime: bigint): Uint8Array => {
-  const bytes = Buffer.alloc(4 + 8)
-  bytes.writeUInt32BE(ENVELOPE_TYPE_SCPVALUE, 0)
-  bytes.writeBigUInt64BE(closeTime, 4)
-  return new Uint8Array(Buffer.concat([networkId, bytes.subarray(0, 4), txSetHash, bytes.subarray(4)]))
+  const time = Buffer.alloc(8)
+  time.writeBigUInt64BE(closeTime)
+  return new Uint8Array(Buffer.concat([networkId, xdr.EnvelopeType.envelopeTypeScpvalue.toXdr(), txSetHash, time]))
 }
 
 /**
