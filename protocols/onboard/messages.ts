@@ -14,6 +14,7 @@ import {
   NONCE_BYTES,
   type Refusal,
   RefusalError,
+  secretCopy,
 } from '../wire/index.ts'
 import {
   AEAD_TAG_BYTES,
@@ -150,7 +151,7 @@ export const encodeGrantPlaintext = (plaintext: GrantPlaintext): Uint8Array =>
 export const decodeGrantPlaintext = (bytes: Uint8Array): GrantPlaintext => {
   const message = decodeStrict('GrantPlaintext', GrantPlaintextMessage, plaintextShape, bytes)
   return {
-    keyring: message.keyring.map(({ epoch, secret }) => ({ epoch, secret: secret.slice() })),
+    keyring: message.keyring.map(({ epoch, secret }) => ({ epoch, secret: secretCopy(secret) })),
     credential: message.credential.slice(),
     genesis: message.genesis.slice(),
     onboarderCredential: message.onboarderCredential.slice(),

@@ -27,3 +27,13 @@ export const fieldList = (fields: readonly Uint8Array[]): Uint8Array =>
 /** Equality of public values; secrets are compared with `timingSafeEqual`. */
 export { equals } from 'uint8arrays/equals'
 export { concat }
+
+/**
+ * A copy that can be wiped. V8 keeps short arrays inside its heap, and its collector copies them about without clearing where
+ * they were; the bytes of an ArrayBuffer stay in one place outside.
+ */
+export const secretCopy = (bytes: Uint8Array): Uint8Array => {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length))
+  copy.set(bytes)
+  return copy
+}

@@ -9,7 +9,8 @@ export interface Random {
 }
 
 export const systemRandom: Random = {
-  // A buffer of its own, never a slice of Node's shared pool: the caller may wipe it.
-  bytes: (length) => randomFillSync(new Uint8Array(length)),
+  // A buffer of its own, so that wiping it wipes all: not a slice of Node's shared pool, and not a short array, which V8's
+  // collector would copy about without clearing where it was.
+  bytes: (length) => randomFillSync(new Uint8Array(new ArrayBuffer(length))),
   uniform: () => randomFillSync(new Uint32Array(1))[0]! / 2 ** 32,
 }

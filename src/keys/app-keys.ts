@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import { concat, utf8 } from '../../protocols/wire/bytes.ts'
+import { concat, secretCopy, utf8 } from '../../protocols/wire/bytes.ts'
 import { RefusedError, TransientError, UsageError } from '../base/index.ts'
 import { ed25519PublicKey, signEd25519 } from './curve25519.ts'
 import { APP_KEY_ALGORITHMS, type AppKeyAlgorithm, dstackKey, dstackP256, dstackV1Claim, dstackV1Key } from './derive.ts'
@@ -72,9 +72,9 @@ export class AppKeys {
     keys: { k256: Uint8Array; issuedSignature: Uint8Array; ca: Uint8Array; env: Uint8Array },
   ) {
     if (!isSecp256k1Secret(keys.k256)) throw new RefusedError('no_scalar', 'Failed to parse k256 key')
-    this.#k256 = Uint8Array.from(keys.k256)
-    this.#ca = Uint8Array.from(keys.ca)
-    this.#env = Uint8Array.from(keys.env)
+    this.#k256 = secretCopy(keys.k256)
+    this.#ca = secretCopy(keys.ca)
+    this.#env = secretCopy(keys.env)
     this.issuedSignature = Uint8Array.from(keys.issuedSignature)
     this.publicKey = secp256k1().publicKey(this.#k256)
   }

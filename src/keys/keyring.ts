@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import { concat, equals, u32be, u64be, utf8 } from '../../protocols/wire/bytes.ts'
+import { concat, equals, secretCopy, u32be, u64be, utf8 } from '../../protocols/wire/bytes.ts'
 import { type ClusterSignatureContext, clusterSignedBytes } from '../../protocols/wire/signature.ts'
 import { type Random, RefusedError, UsageError } from '../base/index.ts'
 import { APP_ID_BYTES, AppKeys, wipedError } from './app-keys.ts'
@@ -95,7 +95,7 @@ export class Keyring {
         k256Root: once(k256RootOf(secret), (scalar) => secp256k1().publicKey(scalar)),
         caRoot: once(caRootOf(secret), (scalar) => p256PublicKey(scalar)),
       }
-      epochs.set(epoch, { secret: Uint8Array.from(secret), publicKeys })
+      epochs.set(epoch, { secret: secretCopy(secret), publicKeys })
     }
     if (!epochs.has(0)) throw badKeyring('no epoch 0')
     return new Keyring(epochs)
@@ -138,7 +138,7 @@ export class Keyring {
 
   /** Lends copies of all secrets, for sealing a grant; wipes them when `use` is done, or the promise it returned. */
   withSecrets<T>(use: (entries: readonly EpochSecret[]) => T): T {
-    const entries = this.epochs.map((epoch) => ({ epoch, secret: Uint8Array.from(this.#epoch(epoch).secret) }))
+    const entries = this.epochs.map((epoch) => ({ epoch, secret: secretCopy(this.#epoch(epoch).secret) }))
     const wipe = () => {
       for (const { secret } of entries) secret.fill(0)
     }
