@@ -5,8 +5,8 @@ import { type Membership, selfIssue } from './membership.ts'
 /** A lone node renews when this share of its lease is left (protocols: challenge, "Alone"). */
 const LAST_SHARE = 0.25
 const RETRY_PAUSE_MS = 30_000
-/** setTimeout's own limit; long leases are slept in parts. */
-const SLEEP_MAX_MS = 6 * 3_600_000
+/** The wall clock can jump, or the machine stand still, while a timer counts: look again before long. */
+const SLEEP_MAX_MS = 60_000
 
 /**
  * Keeps a lone or lapsed node's credential alive by issuing it to itself. `alone` says whether any other member is there:
