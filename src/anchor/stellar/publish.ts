@@ -1,5 +1,5 @@
 import { equals, formatClusterId, verifyEd25519 } from '../../../protocols/wire/index.ts'
-import { type Clock, type Log, messageOf, RefusedError, TransientError, UsageError } from '../../base/index.ts'
+import { type Clock, type Log, MeshError, messageOf, RefusedError, TransientError, UsageError } from '../../base/index.ts'
 import type { AnchorSigner } from '../anchor.ts'
 import { isFrozen, judgeAccount } from './account.ts'
 import { type GenesisEntries, sameEntries } from './entries.ts'
@@ -201,7 +201,8 @@ const submitTo = async (submitting: Promise<Submission>): Promise<Submission> =>
   try {
     return await submitting
   } catch (error) {
-    if (!(error instanceof TransientError)) throw error
+    // Nonsense from one server decides nothing: the transaction may be on its way all the same.
+    if (!(error instanceof MeshError)) throw error
     return { kind: 'unknown', retryAfterMs: undefined, why: messageOf(error) }
   }
 }

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { concat, parseClusterId, u32be, verifyEd25519 } from '../../../protocols/wire/index.ts'
 import { parseHeader } from '../../../src/anchor/proof/header.ts'
-import { decodeProof, encodeProof, leaderValue, type Pins, parseCheckpoint, verifyProof } from '../../../src/anchor/proof/proof.ts'
+import {
+  decodeProof,
+  encodeProof,
+  leaderValue,
+  type Pins,
+  parseCheckpoint,
+  verifyProof,
+} from '../../../src/anchor/proof/proof.ts'
 import { buildGenesis, sealEnvelope } from '../../../src/anchor/stellar/genesis.ts'
 import { fetchProof } from '../../../src/anchor/stellar/ledger-source.ts'
 import { NETWORKS, networkId } from '../../../src/anchor/stellar/networks.ts'

@@ -201,6 +201,26 @@ describe('publishing a genesis on a ledger', function () {
     await assert.rejects(ledgers.anchor().publish(record, keys), code('anchor_unconfirmed'))
   })
 
+  it('goes to the next server when the first one does not take it, or answers nonsense', async () => {
+    const ledger = await ledgerWithFunder()
+    // Two doors to one ledger.
+    ledgers.urls.push(ledgers.urls[0]!)
+    for (const answer of [
+      { status: 503, body: {} },
+      { status: 400, body: { extras: 7 } },
+      { status: 200, body: {} },
+    ]) {
+      const { record, keys } = newCluster()
+      let posts = 0
+      ledger.trick = ({ route, ...real }) => (route === 'POST /transactions' && posts === 1 ? answer : real)
+      const submit = ledger.submit.bind(ledger)
+      ledger.submit = (text) => (++posts === 1 ? answer : submit(text))
+      await ledgers.anchor().publish(record, keys)
+      assert.equal(posts, 2)
+      ledger.submit = submit
+    }
+  })
+
   it('stops at once when the node does', async () => {
     const ledger = await ledgerWithFunder()
     const { record, keys } = newCluster()
