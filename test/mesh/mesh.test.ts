@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createEmulatedTd, emulatedPkiFromJson, measureProgram } from '../../src/attest/emulator/index.ts'
 import { createNode, type KeyDeriver, systemClock, systemRandom } from '../../src/index.ts'
@@ -151,6 +151,29 @@ describe('npm start', function () {
     program.child.kill('SIGINT')
     assert.equal((await program.end()).signal, null)
     assert.deepEqual(readdirSync(bench.folder), [])
+  })
+
+  it('prints commands that work when they are pasted, whatever the temporary folder is called', async () => {
+    const folder = join(bench.folder, "it's here")
+    mkdirSync(folder)
+    const program = bench.run(process.execPath, ['dist/testnet/local/main.js', '--nodes', '1'], { TMPDIR: folder })
+    await program.firstLine()
+    await program.printed('Running until Ctrl-C.')
+    const line = /^ {2}(curl .*)$/m.exec(program.stdout)![1]!
+    // The shell takes the line apart; curl itself only where the machine has it.
+    const words = bench.run('/bin/sh', ['-c', `printf '%s\\n' ${line}`])
+    await words.end()
+    const [, , socket, , header, , body, url] = words.stdout.split('\n')
+    assert.equal(header, 'content-type: application/json')
+    const { key } = JSON.parse((await ask(socket!, new URL(url!).pathname, JSON.parse(body!))).text) as { key: string }
+    assert.match(key, /^[0-9a-f]{64}$/)
+    if (existsSync('/usr/bin/curl')) {
+      const pasted = bench.run('/bin/sh', ['-c', line.replace('curl ', 'curl -s --max-time 10 ')])
+      assert.equal((await pasted.end()).code, 0)
+      assert.ok(pasted.stdout.includes(key))
+    }
+    program.child.kill('SIGINT')
+    await program.end()
   })
 
   it('stays up until it is interrupted, and then leaves no process and no file', async () => {

@@ -41,6 +41,18 @@ export class Program {
     return within(END_LIMIT_MS, `the end of ${this.child.spawnargs.join(' ')}`, this.ended)
   }
 
+  /** Resolves when standard output holds `text`. */
+  printed(text: string): Promise<void> {
+    const seen = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (this.stdout.includes(text)) resolve()
+      }
+      look()
+      this.child.stdout?.on('data', look)
+    })
+    return within(READY_LIMIT_MS, `"${text}" from ${this.child.spawnargs.join(' ')}`, seen)
+  }
+
   /** The first line on standard output; rejects, with what was printed, when the program ends before. */
   async firstLine(): Promise<string> {
     const line = new Promise<string>((resolve) => {

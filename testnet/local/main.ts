@@ -129,6 +129,9 @@ const startAll = async (mesh: LocalMesh, nodes: number): Promise<Mesh> => {
   return { cluster: genesis.cluster, members }
 }
 
+/** One word for a shell, whatever a folder is called. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
 const print = (mesh: Mesh, local: LocalMesh): void => {
   const out = process.stdout
   const bold = (text: string): string => styleText('bold', text, { stream: out, validateStream: true })
@@ -156,12 +159,12 @@ One secret, made inside node-1, handed to each joiner after its quote was judged
 Quotes here are emulated: they show every step and protect nothing.
 
 ${bold('Try')}
-  curl --unix-socket ${first!.socket} -H 'content-type: application/json' -d '{"path":"${KEY_PATH}"}' http://localhost/GetKey
-  npx dstack-mesh status --data-dir ${dataDir}
+  curl --unix-socket ${quoted(first!.socket)} -H 'content-type: application/json' -d '{"path":"${KEY_PATH}"}' http://localhost/GetKey
+  npx dstack-mesh status --data-dir ${quoted(dataDir)}
   kill ${one!.pid}    # node-1 is gone; the others serve on, and a new one joins through any of them:
   npx dstack-mesh up --cluster ${mesh.cluster} --peer ${(second ?? first)!.address} \\
-    ${local.commonFlags().join(' ')} \\
-    --listen /ip4/127.0.0.1/tcp/0 --data-dir ${fourth} --socket ${join(fourth, 'dstack.sock')}
+    ${local.commonFlags().map(quoted).join(' ')} \\
+    --listen /ip4/127.0.0.1/tcp/0 --data-dir ${quoted(fourth)} --socket ${quoted(join(fourth, 'dstack.sock'))}
 `)
 }
 
