@@ -10,5 +10,5 @@ export {
   challenges,
   NoStandingError,
 } from './service.ts'
-export type { ChallengeTimer } from './streams.ts'
+export type { ChallengeTimer } from './timer.ts'
 export type { ChallengeOutcome, Standing, VerifierRole } from './verifier.ts'

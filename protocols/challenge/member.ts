@@ -1,10 +1,21 @@
 import type { Accepted, CredentialBody, Evidence, Expectation, Refused } from '../records/index.ts'
-import { type Binding, equals, MalformedError, type Refusal, type RefusalCode, RefusalError } from '../wire/index.ts'
+import {
+  asError,
+  type Binding,
+  endStream,
+  equals,
+  lastWord,
+  MalformedError,
+  type Refusal,
+  type RefusalCode,
+  RefusalError,
+  within,
+} from '../wire/index.ts'
 import { ANSWER_SHARE, PAUSE_MS, PAUSES_MAX, QUOTE_TIMEOUT_MS, VERDICT_LIMIT_BYTES } from './constants.ts'
 import { answer, challengeBinding, checkVerdict, keepsNew, type Parties, SelfRefusedError } from './exchange.ts'
-import { type Challenge, decodeChallenge } from './messages.ts'
+import { type Challenge, decodeChallenge, encodeRefusalMessage } from './messages.ts'
 import { Pauses } from './pauses.ts'
-import { asError, type ChallengeTimer, endStream, sayNo, within } from './streams.ts'
+import type { ChallengeTimer } from './timer.ts'
 import type { ChallengeStream } from './verifier.ts'
 
 /** What a member brings to the challenges that it answers. */
@@ -77,7 +88,7 @@ export const answerOver = async (
 ): Promise<AnswerOutcome> => {
   const { stream, messages, signal } = channel
   const declined = async (refusal: Refusal): Promise<AnswerOutcome> => {
-    await sayNo(stream, messages, refusal, signal)
+    await lastWord(stream, messages, encodeRefusalMessage(refusal), signal)
     return { outcome: 'declined', code: refusal.code }
   }
   // 1. V→M Challenge

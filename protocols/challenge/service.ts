@@ -1,5 +1,13 @@
 import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
-import { EXCHANGE_TIMEOUT_MS, MalformedError, messagesOf, type Refusal, STEP_TIMEOUT_MS } from '../wire/index.ts'
+import {
+  asError,
+  EXCHANGE_TIMEOUT_MS,
+  lastWord,
+  MalformedError,
+  messagesOf,
+  type Refusal,
+  STEP_TIMEOUT_MS,
+} from '../wire/index.ts'
 import {
   ANSWER_LIMIT_BYTES,
   BUSY_RETRY_AFTER_MS,
@@ -12,9 +20,9 @@ import {
 } from './constants.ts'
 import type { Parties } from './exchange.ts'
 import { AnswerLimit, type AnswerOutcome, answerOver, type MemberRole } from './member.ts'
-import { decodeOpening, encodeAsk } from './messages.ts'
+import { decodeOpening, encodeAsk, encodeRefusalMessage } from './messages.ts'
 import { Pauses } from './pauses.ts'
-import { asError, type ChallengeTimer, sayNo } from './streams.ts'
+import type { ChallengeTimer } from './timer.ts'
 import { type ChallengeOutcome, type ChallengeStream, challengeOver, checkAsk, type VerifierRole } from './verifier.ts'
 
 export interface ChallengesInit {
@@ -191,7 +199,7 @@ export class Challenges implements Startable {
   }
 
   #refuse({ stream, messages, signal }: ChallengeStream, refusal: Refusal): Promise<void> {
-    return sayNo(stream, messages, refusal, signal)
+    return lastWord(stream, messages, encodeRefusalMessage(refusal), signal)
   }
 
   #parties(other: { member: PeerId } | { verifier: PeerId }): Parties {

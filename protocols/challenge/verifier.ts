@@ -1,11 +1,20 @@
 import type { Stream } from '@libp2p/interface'
 import type { Evidence, Expectation, Refused } from '../records/index.ts'
-import { equals, MalformedError, type Messages, NONCE_BYTES, type RefusalCode, RefusalError } from '../wire/index.ts'
+import {
+  asError,
+  endStream,
+  equals,
+  lastWord,
+  MalformedError,
+  type Messages,
+  NONCE_BYTES,
+  type RefusalCode,
+  RefusalError,
+} from '../wire/index.ts'
 import { ANSWER_LIMIT_BYTES, type ProvingCode, QUOTE_TIMEOUT_MS } from './constants.ts'
 import { judgeAnswer, type Parties } from './exchange.ts'
-import { encodeChallenge, encodeVerdict } from './messages.ts'
+import { encodeChallenge, encodeRefusalMessage, encodeVerdict } from './messages.ts'
 import { isProving, makeRevocation } from './revocation.ts'
-import { asError, endStream, sayNo } from './streams.ts'
 
 /** Why a node may not issue right now. `busy`: it does not trust its own clock, and judges nobody until it does. */
 export type Standing = 'active' | 'busy' | 'lapsed' | 'not_member'
@@ -54,7 +63,7 @@ export const challengeOver = async (
     return { outcome: 'no_answer', ...(error instanceof RefusalError && { code: error.code }), error: asError(error) }
   }
   const withhold = async (code: RefusalCode, reasons: readonly string[]): Promise<ChallengeOutcome> => {
-    await sayNo(stream, messages, { code }, signal)
+    await lastWord(stream, messages, encodeRefusalMessage({ code }), signal)
     return { outcome: 'withheld', code, reasons }
   }
 

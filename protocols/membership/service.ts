@@ -1,6 +1,6 @@
 import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { messagesOf, type Refusal, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
+import { lastWord, messagesOf, type Refusal, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
 import {
   BUSY_RETRY_AFTER_MS,
   MAX_STREAMS_PER_CONNECTION,
@@ -12,17 +12,9 @@ import {
   SYNC_WINDOW_MS,
   SYNCS_PER_WINDOW,
 } from './constants.ts'
+import { encodeSyncRefusal } from './messages.ts'
 import { peerKey } from './peer-map.ts'
-import {
-  type Exchanged,
-  type MembershipRole,
-  probeOver,
-  RefusedPeer,
-  type SyncPeers,
-  sayNo,
-  serveOver,
-  syncOver,
-} from './sync.ts'
+import { type Exchanged, type MembershipRole, probeOver, RefusedPeer, type SyncPeers, serveOver, syncOver } from './sync.ts'
 import { entryOf, isActive } from './table.ts'
 
 export interface MembershipInit {
@@ -167,7 +159,7 @@ export class Membership implements Startable {
     const refusal = { code: 'busy' as const, retryAfterMs: BUSY_RETRY_AFTER_MS }
     const options = { maxBytes: MEMBERSHIP_LIMIT_BYTES, stepTimeoutMs: STEP_TIMEOUT_MS, timer, signal: deadline.signal }
     try {
-      await sayNo(stream, messagesOf(stream, options), refusal, deadline.signal)
+      await lastWord(stream, messagesOf(stream, options), encodeSyncRefusal(refusal), deadline.signal)
     } finally {
       deadline.clear()
     }

@@ -1,8 +1,11 @@
 /** The two sides of /dstack/membership/1.0.0 over one stream. Numbers refer to the steps of the specification (README.md). */
 import type { Stream } from '@libp2p/interface'
 import {
+  asError,
   EXCHANGE_TIMEOUT_MS,
+  endStream,
   equals,
+  lastWord,
   MalformedError,
   type Messages,
   messagesOf,
@@ -199,38 +202,13 @@ const overStream = async <T>(
   } catch (error) {
     if (error instanceof MalformedError || error instanceof RefusedPeer) {
       const refused = error instanceof RefusedPeer ? error : new RefusedPeer({ code: 'malformed' }, error.message)
-      await sayNo(stream, messages, refused.refusal, exchange.signal)
+      await lastWord(stream, messages, encodeSyncRefusal(refused.refusal), exchange.signal)
       throw refused
     }
-    stream.abort(error instanceof Error ? error : new Error('membership exchange failed'))
+    stream.abort(asError(error))
     throw error
   } finally {
     exchange.clear()
-  }
-}
-
-/** Sends a refusal and ends the stream; a peer that does not take it is cut off. */
-export const sayNo = async (
-  stream: Stream,
-  messages: Pick<Messages, 'write'>,
-  refusal: Refusal,
-  signal: AbortSignal,
-): Promise<void> => {
-  try {
-    await messages.write(encodeSyncRefusal(refusal))
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error('refusal not taken'))
-    return
-  }
-  await endStream(stream, signal)
-}
-
-/** All has been said: what becomes of the stream changes nothing any more. */
-const endStream = async (stream: Stream, signal: AbortSignal): Promise<void> => {
-  try {
-    await stream.close({ signal })
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error('stream not closed'))
   }
 }
 

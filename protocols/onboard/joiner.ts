@@ -1,6 +1,15 @@
 import type { Stream } from '@libp2p/interface'
 import { type Evidence, encodeEvidence } from '../records/index.ts'
-import { type Binding, EXCHANGE_TIMEOUT_MS, messagesOf, NONCE_BYTES, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
+import {
+  asError,
+  type Binding,
+  EXCHANGE_TIMEOUT_MS,
+  messagesOf,
+  NONCE_BYTES,
+  STEP_TIMEOUT_MS,
+  type Timer,
+  within,
+} from '../wire/index.ts'
 import { type AdoptedKeyring, type ClusterPolicy, checkGrant, type Joined } from './check-grant.ts'
 import { CHALLENGE_LIMIT_BYTES, GRANT_LIMIT_BYTES, QUOTE_TIMEOUT_MS } from './constants.ts'
 import { checkChallenge, FalseOnboarderError, hello, joinId, onboardBinding, type Parties, transcriptHash } from './exchange.ts'
@@ -99,28 +108,11 @@ export const joinOver = async <K extends AdoptedKeyring, P extends ClusterPolicy
     }
     return joined
   } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error('onboard failed'))
+    stream.abort(asError(error))
     throw error
   } finally {
     key?.wipe()
     exchange.clear()
-  }
-}
-
-const within = async <T>(timer: Timer, ms: number, parent: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-  const deadline = timer.deadline(ms, parent)
-  let onAbort: (() => void) | undefined
-  try {
-    return await Promise.race([
-      run(deadline.signal),
-      new Promise<never>((_, reject) => {
-        onAbort = () => reject(deadline.signal.reason)
-        deadline.signal.addEventListener('abort', onAbort, { once: true })
-      }),
-    ])
-  } finally {
-    if (onAbort !== undefined) deadline.signal.removeEventListener('abort', onAbort)
-    deadline.clear()
   }
 }
 

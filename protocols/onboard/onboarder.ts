@@ -1,8 +1,11 @@
 import type { Stream } from '@libp2p/interface'
 import { decodeEvidence, type Evidence, type Expectation, type Refused } from '../records/index.ts'
 import {
+  asError,
   EXCHANGE_TIMEOUT_MS,
+  endStream,
   equals,
+  lastWord,
   MalformedError,
   messagesOf,
   NONCE_BYTES,
@@ -137,38 +140,13 @@ export const onboardOver = async (
   } catch (error) {
     const refused = asRefused(error, id)
     if (refused !== undefined) {
-      await sayNo(stream, messages, refused.refusal, exchange.signal)
+      await lastWord(stream, messages, encodeRefusalMessage(refused.refusal), exchange.signal)
       throw refused
     }
-    stream.abort(error instanceof Error ? error : new Error('onboard failed'))
+    stream.abort(asError(error))
     throw error
   } finally {
     exchange.clear()
-  }
-}
-
-/** Sends a refusal and ends the stream; a peer that does not take it is cut off. */
-export const sayNo = async (
-  stream: Stream,
-  messages: { write(bytes: Uint8Array): Promise<void> },
-  refusal: Refusal,
-  signal: AbortSignal,
-): Promise<void> => {
-  try {
-    await messages.write(encodeRefusalMessage(refusal))
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error('refusal not taken'))
-    return
-  }
-  await endStream(stream, signal)
-}
-
-/** All has been said: what becomes of the stream changes nothing any more. */
-const endStream = async (stream: Stream, signal: AbortSignal): Promise<void> => {
-  try {
-    await stream.close({ signal })
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error('stream not closed'))
   }
 }
 

@@ -1,10 +1,11 @@
 import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { MESSAGE_LIMIT_BYTES, messagesOf, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
+import { lastWord, MESSAGE_LIMIT_BYTES, messagesOf, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
 import type { AdoptedKeyring, ClusterPolicy, Joined } from './check-grant.ts'
 import { BUSY_RETRY_AFTER_MS, MAX_OPEN_EXCHANGES, MAX_STREAMS_PER_CONNECTION, ONBOARD_PROTOCOL } from './constants.ts'
 import { type JoinerRole, joinOver } from './joiner.ts'
-import { type OnboarderRole, onboardOver, RefusedJoin, sayNo } from './onboarder.ts'
+import { encodeRefusalMessage } from './messages.ts'
+import { type OnboarderRole, onboardOver, RefusedJoin } from './onboarder.ts'
 import { hpkeSealer, type Sealer } from './sealer.ts'
 
 export interface OnboardInit {
@@ -160,7 +161,7 @@ export class Onboard implements Startable {
     const refusal = { code: 'busy' as const, retryAfterMs: BUSY_RETRY_AFTER_MS }
     try {
       const messages = messagesOf(stream, { maxBytes: MESSAGE_LIMIT_BYTES, stepTimeoutMs, timer, signal: deadline.signal })
-      await sayNo(stream, messages, refusal, deadline.signal)
+      await lastWord(stream, messages, encodeRefusalMessage(refusal), deadline.signal)
     } finally {
       deadline.clear()
     }
