@@ -2,7 +2,8 @@
  * dstack-mesh as a library. {@link createNode} composes a member of a mesh from small parts, each with our own as default;
  * the rest is what it takes to judge quotes, policies and credentials without a node.
  */
-import type { MeshNode, NodeInit } from './node/node.ts'
+import type { NodeInit } from './node/init.ts'
+import type { MeshNode } from './node/node.ts'
 
 export type { OnboarderRole, Sealer, SealingKey } from '../protocols/onboard/index.ts'
 export type { Collateral, Evidence, EvidenceJudge, Expectation } from '../protocols/records/index.ts'
@@ -59,7 +60,8 @@ export type { AnchorFactory, AnchorParts, AnchorSettings } from './node/anchors.
 export type { AppConfig, AppRoutes } from './node/apps.ts'
 export type { ClusterCertificateExpectation, ClusterTrust } from './node/cluster-certificate.ts'
 export type { VerifierFactory } from './node/cluster-policy.ts'
-export type { Entry, MemberStatus, MeshNode, NodeInit, NodeState, NodeStatus } from './node/node.ts'
+export type { Entry, NodeInit } from './node/init.ts'
+export type { MeshNode } from './node/node.ts'
 export type { ClusterKeys, KeyDeriver } from './node/parts.ts'
 export {
   controlSocketPath,
@@ -70,6 +72,7 @@ export {
   type Settings,
   standardDataDir,
 } from './node/settings.ts'
+export type { MemberStatus, NodeState, NodeStatus } from './node/status.ts'
 
 /** A node, not started. Its libraries are loaded here, not when this module is: whoever only judges a quote needs none. */
 export const createNode = async (init: NodeInit): Promise<MeshNode> => {

@@ -2,7 +2,7 @@ import { type Policy, parsePolicy } from '../attest/index.ts'
 import { type LogLevel, messageOf, readBounded, UsageError } from '../base/index.ts'
 import { anchorOf } from './anchors.ts'
 import type { AppConfig } from './apps.ts'
-import type { Entry, NodeInit } from './node.ts'
+import type { Entry, NodeInit } from './init.ts'
 import { parseDuration, type Settings, standardDataDir } from './settings.ts'
 import { TEES, type Tee } from './tee.ts'
 

@@ -1,11 +1,10 @@
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
-import { toString as bytesToString } from 'uint8arrays/to-string'
-import { type Onboard, onboard, RefusedJoin, type Sealer } from '../../protocols/onboard/index.ts'
+import { type Onboard, onboard, RefusedJoin } from '../../protocols/onboard/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
 import type { Anchor, ProofLevel } from '../anchor/index.ts'
 import type { UnixSocket } from '../api/index.ts'
-import { type Attester, type Collateral, createVerifier, describePolicy, insecurities, type Policy } from '../attest/index.ts'
+import { type Attester, type Collateral, createVerifier, describePolicy, insecurities } from '../attest/index.ts'
 import {
   type Clock,
   type Log,
@@ -19,90 +18,21 @@ import {
 } from '../base/index.ts'
 import { MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
-import { type AnchorFactory, anchorOf } from './anchors.ts'
-import { type App, type AppConfig, type AppRoutes, openApp, prepareApps, readApps } from './apps.ts'
+import { anchorOf } from './anchors.ts'
+import { type App, openApp, prepareApps, readApps } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import { openControl } from './control.ts'
 import { controlKeys } from './control-keys.ts'
+import type { Entry, NodeInit } from './init.ts'
 import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
-import { type KeyDeriver, keyDeriver } from './parts.ts'
+import { keyDeriver } from './parts.ts'
 import { instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
 import { renewWhileAlone } from './renewal.ts'
 import { controlSocketPath } from './settings.ts'
-import { type OpenTee, openTee, type Tee } from './tee.ts'
-
-/** How a node gets into a cluster. */
-export type Entry =
-  | { readonly kind: 'new'; readonly policy?: Policy }
-  | {
-      readonly kind: 'join'
-      /** `G…`; left out: the cluster that the data folder remembers. */
-      readonly cluster?: string
-      /** Text multiaddrs of members. */
-      readonly peers: readonly string[]
-      /** Insist on this policy. */
-      readonly policy?: Policy
-      /** @default 120000 */
-      readonly timeoutMs?: number
-    }
-
-/** All that a node is made of. Everything but `entry`, `dataDir` and `apps` has a default. */
-export interface NodeInit {
-  readonly entry: Entry
-  /** Where the node remembers its cluster, and where its control socket is. */
-  readonly dataDir: string
-  readonly apps: readonly AppConfig[]
-  /** @default ['/ip4/0.0.0.0/tcp/4001'] */
-  readonly listen?: readonly string[]
-  /** Makes quotes. @default the TEE that `tee` names */
-  readonly attester?: Attester
-  /** @default { kind: 'auto' } */
-  readonly tee?: { readonly kind: Tee; readonly emulatorRoot?: string; readonly pccs?: readonly string[] }
-  /** Judges evidence under a policy. @default our DCAP verifier */
-  readonly verifier?: VerifierFactory
-  /** Seals the grant. @default HPKE with X-Wing */
-  readonly sealer?: Sealer
-  /** @default a file in the data folder */
-  readonly anchor?: Anchor | AnchorFactory
-  /** Makes and adopts the cluster's keys. @default Keyring */
-  readonly keys?: KeyDeriver
-  /** What an app may ask. @default dstack's guest agent */
-  readonly appRoutes?: AppRoutes
-  readonly clock?: Clock
-  readonly random?: Random
-  readonly log?: Log
-}
-
-export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapsed' | 'stopped'
-
-export interface MemberStatus {
-  peerId: string
-  addresses: string[]
-  tcbStatus: string
-  issuer: string
-  selfIssued: boolean
-  issuedAt: string
-  expiresAt: string
-}
-
-export interface NodeStatus {
-  state: NodeState
-  cluster: string | null
-  peerId: string | null
-  addresses: string[]
-  tee: string | null
-  witness: string
-  /** How far the anchor's word was checked when this node joined. */
-  proof: string | null
-  policy: { hash: string; insecure: boolean; words: string[] } | null
-  epochs: readonly number[]
-  credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null
-  members: MemberStatus[]
-  apps: { name: string; appId: string; socket: string }[]
-  pid: number
-}
+import { describeCredential, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
+import { type OpenTee, openTee } from './tee.ts'
 
 const STANDARD_LISTEN = ['/ip4/0.0.0.0/tcp/4001']
 const STANDARD_JOIN_TIMEOUT_MS = 120_000
@@ -494,15 +424,5 @@ export class MeshNode {
     ])
   }
 }
-
-const describeCredential = (credential: Membership['credential']) => ({
-  issuer: peerIdText(credential.issuer),
-  selfIssued: equals(credential.issuer, credential.peerId),
-  issuedAt: new Date(credential.issuedAt).toISOString(),
-  expiresAt: new Date(credential.expiresAt).toISOString(),
-})
-
-/** A peer id's usual text form is its multihash in base58btc. */
-const peerIdText = (peerId: Uint8Array): string => bytesToString(peerId, 'base58btc')
 
 const peerIdOf = (peerKey: PrivateKey): Uint8Array => peerKey.publicKey.toMultihash().bytes

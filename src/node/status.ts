@@ -1,0 +1,43 @@
+import { toString as bytesToString } from 'uint8arrays/to-string'
+import type { CredentialBody } from '../../protocols/records/index.ts'
+import { equals } from '../../protocols/wire/index.ts'
+
+export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapsed' | 'stopped'
+
+export interface MemberStatus {
+  peerId: string
+  addresses: string[]
+  tcbStatus: string
+  issuer: string
+  selfIssued: boolean
+  issuedAt: string
+  expiresAt: string
+}
+
+export interface NodeStatus {
+  state: NodeState
+  cluster: string | null
+  peerId: string | null
+  addresses: string[]
+  tee: string | null
+  witness: string
+  /** How far the anchor's word was checked when this node joined. */
+  proof: string | null
+  policy: { hash: string; insecure: boolean; words: string[] } | null
+  epochs: readonly number[]
+  credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null
+  members: MemberStatus[]
+  apps: { name: string; appId: string; socket: string }[]
+  pid: number
+}
+
+/** A credential in the words of a status. */
+export const describeCredential = (credential: CredentialBody) => ({
+  issuer: peerIdText(credential.issuer),
+  selfIssued: equals(credential.issuer, credential.peerId),
+  issuedAt: new Date(credential.issuedAt).toISOString(),
+  expiresAt: new Date(credential.expiresAt).toISOString(),
+})
+
+/** A peer id's usual text form is its multihash in base58btc. */
+export const peerIdText = (peerId: Uint8Array): string => bytesToString(peerId, 'base58btc')
