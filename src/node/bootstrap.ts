@@ -7,17 +7,17 @@ import {
   genesisBinding,
   genesisHash,
 } from '../../protocols/records/index.ts'
-import { equals, formatClusterId, REPORT_DATA_BYTES } from '../../protocols/wire/index.ts'
+import { formatClusterId, REPORT_DATA_BYTES } from '../../protocols/wire/index.ts'
 import type { Anchor } from '../anchor/index.ts'
 import {
   type AppIdentity,
   type Attester,
-  INTEL_ROOT,
   type Policy,
   parseQuote,
   policyFromQuote,
   prepareCollateral,
   quoteRoot,
+  rootNameOf,
   tdEvents,
 } from '../attest/index.ts'
 import { type Clock, type Log, UsageError } from '../base/index.ts'
@@ -90,8 +90,7 @@ const ownPolicy = async (attester: Attester, clock: Clock, signal: AbortSignal):
   const quote = parseQuote(await attester.quote(new Uint8Array(REPORT_DATA_BYTES), signal))
   const root = quoteRoot(quote)
   const collateral = prepareCollateral(await attester.collateral(signal), root, clock.now())
-  const rootName = equals(root, INTEL_ROOT) ? 'intel' : `emulator:${createHash('sha256').update(root).digest('hex')}`
-  return policyFromQuote(quote.td, { rootName, minEvaluationDataNumber: collateral.tcbEvaluationDataNumber })
+  return policyFromQuote(quote.td, { rootName: rootNameOf(root), minEvaluationDataNumber: collateral.tcbEvaluationDataNumber })
 }
 
 const makeGenesis = async (parts: BootstrapParts, keys: ClusterKeys, policy: NodePolicy) => {
