@@ -1,13 +1,17 @@
-import { chmod, chown, link, lstat, rename, unlink } from 'node:fs/promises'
-import { connect, type Server } from 'node:net'
-import { dirname, join } from 'node:path'
-import { messageOf, systemRandom, UsageError } from '../base/index.ts'
+import { createHash } from 'node:crypto'
+import { chmod, chown, link, lstat, rename, stat, unlink } from 'node:fs/promises'
+import { connect, createServer, type Server } from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import { messageOf, systemClock, systemRandom, UsageError } from '../base/index.ts'
 
 /** sizeof(sun_path) less its final zero. */
 export const SOCKET_PATH_BYTES_MAX = 107
 /** Nobody but the owner may connect between bind and chmod. */
 const BINDING_UMASK = 0o177
 const PROBE_TIMEOUT_MS = 1_000
+/** Taking a place takes milliseconds; whoever waits longer than two seconds for its turn waits for something else. */
+const TURN_ATTEMPTS = 100
+const TURN_PAUSE_MS = 20
 
 export interface SocketPlace {
   path: string
@@ -48,6 +52,25 @@ export const listenOnUnixSocket = async (server: Server, place: SocketPlace): Pr
       )
     }
   }
+  const turn = await takeTurn(path)
+  try {
+    await claim(server, place, bound)
+  } finally {
+    await turn.end()
+  }
+  const made = await identity(path)
+  return {
+    path,
+    stop: async () => {
+      // First the name, then the server: a successor may already wait to take the place.
+      if (made !== undefined && (await identity(path)) === made) await unlink(path).catch(ignoreMissing)
+      await close(server)
+    },
+  }
+}
+
+const claim = async (server: Server, place: SocketPlace, bound: string): Promise<void> => {
+  const { path } = place
   await clearPlace(path)
   await bind(server, bound)
   try {
@@ -60,15 +83,31 @@ export const listenOnUnixSocket = async (server: Server, place: SocketPlace): Pr
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw inUse(path)
     throw new UsageError('socket_place', `cannot make the socket ${path}: ${messageOf(error)}`, { cause: error })
   }
-  const made = await identity(path)
-  return {
-    path,
-    stop: async () => {
-      // First the name, then the server: a successor may already wait to take the place.
-      if (made !== undefined && (await identity(path)) === made) await unlink(path).catch(ignoreMissing)
-      await close(server)
-    },
+}
+
+/**
+ * One process at a time looks at a place and takes it: file names alone cannot say so among three that come for a dead
+ * socket. The turn is a name in Linux's abstract socket namespace, which ends with its holder whatever ends that. Where there
+ * is none (another system, another network namespace) {@link clearPlace} still never removes a socket that it saw alive.
+ */
+const takeTurn = async (path: string): Promise<{ end(): Promise<void> }> => {
+  if (process.platform !== 'linux') return { end: async () => {} }
+  const { dev, ino } = await stat(dirname(path), { bigint: true }).catch((error: unknown) => {
+    throw new UsageError('socket_place', `cannot look at ${dirname(path)}: ${messageOf(error)}`, { cause: error })
+  })
+  const name = createHash('sha256')
+    .update(`${dev}:${ino}:${basename(path)}`)
+    .digest('hex')
+  for (let attempt = 0; attempt < TURN_ATTEMPTS; attempt++) {
+    const holder = createServer()
+    const taken = await new Promise<boolean>((resolve, reject) => {
+      holder.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)))
+      holder.listen({ path: `\0dstack-mesh-place-${name}` }, () => resolve(true))
+    })
+    if (taken) return { end: () => close(holder) }
+    await systemClock.sleep(TURN_PAUSE_MS)
   }
+  throw inUse(path)
 }
 
 /** For a name beside the socket's that is not much longer than it. */
