@@ -109,4 +109,5 @@ const printReady = (
     printLine(`  ${paint('red', words)}`)
   printLine()
   printLine(`Join another: npx dstack-mesh up --cluster ${status.cluster} --peer ${status.addresses.at(-1) ?? '<address>'}`)
+  if (status.tee === 'emulator') printLine('(with the same --emulator-root and --anchor, and --tee emulator)')
 }
