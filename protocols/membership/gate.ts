@@ -42,12 +42,12 @@ export const greet = (
     }
     // Its record tells nothing that can be used now, but we may know it by a credential that holds.
     if (isActive(table, entryOf(table, peerId), now)) return { ...unchanged, kind: 'member' }
-    return { table, effects: [{ kind: 'challenge', peerId }], kind: 'challenge', code: 'lapsed', fault }
+    return { table, effects: [{ kind: 'challenge', peerId, record: opened.record }], kind: 'challenge', code: 'lapsed', fault }
   }
   const { fault: mergeFault, ...step } = merge(table, judged, now, options)
   if (isActive(step.table, entryOf(step.table, peerId), now)) return { ...step, kind: 'member' }
   if (mergeFault !== undefined && UNVOUCHED.has(mergeFault)) {
-    const effects: Effect[] = [...step.effects, { kind: 'challenge', peerId }]
+    const effects: Effect[] = [...step.effects, { kind: 'challenge', peerId, record: opened.record }]
     return { table: step.table, effects, kind: 'challenge', code: 'lapsed', fault: mergeFault }
   }
   if (mergeFault === 'full') return { ...step, kind: 'refused', code: 'busy', fault: mergeFault }

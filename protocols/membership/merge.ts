@@ -1,6 +1,6 @@
 /** What becomes of a table. Pure: no clock, no stream; the order in which records arrive never matters. */
 import { createHash } from 'node:crypto'
-import type { CredentialBody } from '../records/index.ts'
+import type { CredentialBody, MemberRecord } from '../records/index.ts'
 import { equals } from '../wire/index.ts'
 import { MEMBERS_MAX, REVOCATION_PROOFS_MAX, REVOKED_MAX } from './constants.ts'
 import { peerKey } from './peer-map.ts'
@@ -20,7 +20,7 @@ export type Effect =
   /** A credential by a peer that is no active member here: somebody knows more than we do. */
   | { kind: 'sync'; peerId: Uint8Array; issuer: Uint8Array }
   /** It is at the other end of a stream, and what it has entitles it to be challenged. */
-  | { kind: 'challenge'; peerId: Uint8Array }
+  | { kind: 'challenge'; peerId: Uint8Array; record: MemberRecord }
 
 export interface Step {
   table: Table

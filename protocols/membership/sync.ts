@@ -1,5 +1,6 @@
 /** The two sides of /dstack/membership/1.0.0 over one stream. Numbers refer to the steps of the specification (README.md). */
 import type { Stream } from '@libp2p/interface'
+import type { MemberRecord } from '../records/index.ts'
 import {
   asError,
   EXCHANGE_TIMEOUT_MS,
@@ -41,6 +42,8 @@ export interface MembershipRole {
   keep(step: Step): void
   /** The own record's envelope, with the credential that ends last. */
   ownRecord(): Uint8Array
+  /** The peer at the other end has said this of itself; nothing of it has been checked but the envelope. */
+  heard?(record: MemberRecord): void
   judgeRevocation: JudgeRevocation
   /** Whether this member answers now; ends with `signal`. */
   ping(peerId: Uint8Array, signal: AbortSignal): Promise<boolean>
@@ -232,6 +235,7 @@ const readHello = async (
   const hello = decodeSync(await messages.read(HELLO_LIMIT_BYTES))
   if (hello.kind !== 'hello') throw new MalformedError(`expected Hello, got ${hello.kind}`)
   const opened = await openRecord(hello.envelope)
+  if (equals(opened.record.peerId, peers.remote)) role.heard?.(opened.record)
   const greeting = greet(opened, peers.remote, role.table(), role.now(), role.rules, options)
   role.keep({ table: greeting.table, effects: greeting.effects })
   if (greeting.kind !== 'member') throw new RefusedPeer({ code: greeting.code }, greeting.fault)

@@ -117,6 +117,11 @@ export class Sweep {
     return this.#watched.get(peer)?.reachable === true
   }
 
+  /** Whether it is watched and does not answer. */
+  lost(peer: string): boolean {
+    return this.#watched.get(peer)?.reachable === false
+  }
+
   /**
    * @param nowMs - monotonic milliseconds, never less than before
    * @returns what is to be done, in this order

@@ -64,7 +64,9 @@ describe('the gate', () => {
     ] as [Parameters<typeof envelopeOf>, string][]) {
       const { table: after, ...challenged } = await greeting(args)
       assert.equal(said({ table: after, ...challenged }), `challenge lapsed: ${fault}`)
-      assert.deepEqual(challenged.effects.at(-1), { kind: 'challenge', peerId: a.id })
+      const effect = challenged.effects.at(-1)
+      assert.ok(effect?.kind === 'challenge')
+      assert.deepEqual([effect.peerId, effect.record.peerId], [a.id, a.id])
       assert.equal(entryOf(after, a.id), undefined, 'a table took who is only to be challenged')
     }
   })
