@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { PeerId } from '@libp2p/interface'
 import { encodeGenesisBundle, type Judged } from '../../protocols/records/index.ts'
@@ -126,6 +126,8 @@ export const openApp = async (app: App, context: AppContext): Promise<UnixSocket
     }
   }
   try {
+    // What is in the way is told by whoever opens the socket.
+    await mkdir(dirname(app.place.path), { recursive: true }).catch(() => {})
     for (const place of places) {
       const server = await createAppServer(host)
       servers.push(server)

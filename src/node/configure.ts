@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { type Policy, parsePolicy } from '../attest/index.ts'
 import { type LogLevel, messageOf, readBounded, UsageError } from '../base/index.ts'
 import { anchorOf } from './anchors.ts'
@@ -34,14 +35,16 @@ export const configure = async (
     apps: appsOf(settings),
     anchor: anchorOf(settings, dataDir),
     tee: teeOf(settings),
+    ...(settings.clusterFile !== undefined && { clusterFile: settings.clusterFile }),
     ...(settings.listen !== undefined && { listen: settings.listen }),
   }
 }
 
 const entryOf = async (settings: Settings): Promise<Entry> => {
   const policy = settings.policy === undefined ? {} : { policy: await readPolicy(settings.policy) }
-  if (settings.new === true) return { kind: 'new', ...policy }
-  if (settings.cluster === undefined && settings.peers === undefined) {
+  const { cluster, clusterFile, peers } = settings
+  if (settings.new === true) return { kind: 'new', ...policy, ...(clusterFile !== undefined && { peers: peers ?? [] }) }
+  if (cluster === undefined && clusterFile === undefined && peers === undefined) {
     throw new UsageError('no_entry', 'make a new cluster, or join one?', {
       next: [
         'one of',
@@ -52,8 +55,8 @@ const entryOf = async (settings: Settings): Promise<Entry> => {
   }
   return {
     kind: 'join',
-    ...(settings.cluster !== undefined && { cluster: settings.cluster }),
-    peers: settings.peers ?? [],
+    ...(cluster !== undefined && { cluster }),
+    peers: peers ?? [],
     ...policy,
     ...(settings.joinTimeout !== undefined && { timeoutMs: parseDuration(settings.joinTimeout, 'joinTimeout') }),
   }
@@ -69,15 +72,18 @@ const readPolicy = async (path: string): Promise<Policy> => {
   return parsePolicy(text)
 }
 
+/** `%H` as in systemd's units: one configuration for machines, or containers, that share a folder. */
+const named = (path: string): string => path.replaceAll('%H', hostname())
+
 const appsOf = (settings: Settings): AppConfig[] => {
   if (settings.apps === undefined) {
-    const socket = { path: settings.socket ?? STANDARD_SOCKET }
+    const socket = { path: named(settings.socket ?? STANDARD_SOCKET) }
     return [{ name: STANDARD_APP, socket, ...(settings.compose !== undefined && { compose: settings.compose }) }]
   }
   return settings.apps.map(({ name, socket, compose, mode, owner, group, appId }) => ({
     name,
     socket: {
-      path: socket,
+      path: named(socket),
       ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
       ...(owner !== undefined && { owner }),
       ...(group !== undefined && { group }),

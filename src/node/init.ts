@@ -10,7 +10,12 @@ import type { Tee } from './tee.ts'
 
 /** How a node gets into a cluster. */
 export type Entry =
-  | { readonly kind: 'new'; readonly policy?: Policy }
+  | {
+      readonly kind: 'new'
+      readonly policy?: Policy
+      /** Where the cluster file is already there: members to join through. */
+      readonly peers?: readonly string[]
+    }
   | {
       readonly kind: 'join'
       /** `G…`; left out: the cluster that the data folder remembers. */
@@ -29,6 +34,8 @@ export interface NodeInit {
   /** Where the node remembers its cluster, and where its control socket is. */
   readonly dataDir: string
   readonly apps: readonly AppConfig[]
+  /** Names the cluster to join; `kind: 'new'` makes it. */
+  readonly clusterFile?: string
   /** @default ['/ip4/0.0.0.0/tcp/4001'] */
   readonly listen?: readonly string[]
   /** Makes quotes. @default the TEE that `tee` names */

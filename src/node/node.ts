@@ -21,6 +21,7 @@ import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
+import { type ClusterFileParts, entryByClusterFile, writeClusterFile } from './cluster-file.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import { openControl } from './control.ts'
 import { controlKeys } from './control-keys.ts'
@@ -52,6 +53,8 @@ export class MeshNode {
   readonly #table = new MemberTable()
   readonly #cleanups: (() => Promise<void>)[] = []
   #state: NodeState = 'starting'
+  /** As it was told, or as its cluster file says. */
+  #entry: Entry
   #clusterId: Uint8Array | undefined
   #network: Libp2p<{ onboard: Onboard }> | undefined
   #attester: Attester | undefined
@@ -66,6 +69,7 @@ export class MeshNode {
 
   constructor(init: NodeInit) {
     this.#init = init
+    this.#entry = init.entry
     this.#clock = init.clock ?? systemClock
     this.#random = init.random ?? systemRandom
     this.#log = init.log ?? silentLog
@@ -90,9 +94,15 @@ export class MeshNode {
   }
 
   async #start(): Promise<void> {
-    const { entry, dataDir } = this.#init
+    const { dataDir } = this.#init
     const signal = this.#stopping.signal
     await openDataDir(dataDir)
+    const clusterFile = this.#clusterFile()
+    if (clusterFile !== undefined) {
+      const timeoutMs = (this.#entry.kind === 'join' && this.#entry.timeoutMs) || STANDARD_JOIN_TIMEOUT_MS
+      this.#entry = await entryByClusterFile(this.#entry, timeoutMs, clusterFile)
+    }
+    const entry = this.#entry
     await this.#checkEntry()
     // First of all the control socket: it is also what keeps two nodes out of one data folder.
     const control = await openControl(controlSocketPath(dataDir), {
@@ -126,6 +136,7 @@ export class MeshNode {
     const { anchorProof, ...genesis } = membership.genesis
     await remember(dataDir, membership.keys.clusterId, encodeGenesisBundle(genesis), anchorProof)
     signal.throwIfAborted()
+    if (entry.kind === 'new' && clusterFile !== undefined) await writeClusterFile(membership.keys.clusterId, clusterFile)
     this.#log.info('node.ready', {
       cluster: formatClusterId(membership.keys.clusterId),
       peer: this.#network!.peerId.toString(),
@@ -133,9 +144,16 @@ export class MeshNode {
     })
   }
 
+  #clusterFile(): ClusterFileParts | undefined {
+    const path = this.#init.clusterFile
+    if (path === undefined) return undefined
+    return { path, clock: this.#clock, random: this.#random, log: this.#log, signal: this.#stopping.signal }
+  }
+
   /** `--new` never makes a second cluster beside a remembered one; a join without `--cluster` takes the remembered one. */
   async #checkEntry(): Promise<void> {
-    const { entry, dataDir } = this.#init
+    const { dataDir } = this.#init
+    const entry = this.#entry
     const remembered = await rememberedCluster(dataDir)
     if (entry.kind === 'new') {
       if (remembered === undefined) return
@@ -202,7 +220,7 @@ export class MeshNode {
   }
 
   async #bootstrap(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
-    const entry = this.#init.entry as Extract<Entry, { kind: 'new' }>
+    const entry = this.#entry as Extract<Entry, { kind: 'new' }>
     const membership = await bootstrap({
       attester,
       anchor: this.#anchor,
@@ -229,7 +247,7 @@ export class MeshNode {
   }
 
   async #join(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
-    const entry = this.#init.entry as Extract<Entry, { kind: 'join' }>
+    const entry = this.#entry as Extract<Entry, { kind: 'join' }>
     this.#state = 'joining'
     await this.#openNetwork(peerKey, this.#clusterId!)
     const { membership, proof, onboarder } = await joinCluster({

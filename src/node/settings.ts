@@ -20,6 +20,7 @@ export interface Setting {
 export interface Settings {
   new?: boolean
   cluster?: string
+  clusterFile?: string
   peers?: string[]
   listen?: string[]
   policy?: string
@@ -62,6 +63,13 @@ export interface AppSetting {
 export const SETTINGS: readonly Setting[] = [
   { key: 'new', kind: 'switch', flag: '--new', about: 'make a new cluster; this node is its first member' },
   { key: 'cluster', kind: 'text', flag: '--cluster', value: 'G…', about: 'join this cluster' },
+  {
+    key: 'clusterFile',
+    kind: 'text',
+    flag: '--cluster-file',
+    value: 'file',
+    about: 'join the cluster whose id is in this file, and wait for the file; with --new: make it, unless it is there',
+  },
   { key: 'peers', kind: 'list', flag: '--peer', value: 'multiaddr', about: 'a member to join through; may be repeated' },
   {
     key: 'listen',
@@ -166,7 +174,14 @@ export const SETTINGS: readonly Setting[] = [
     about: 'root of the emulated platform; made if missing',
   },
   { key: 'pccs', kind: 'list', flag: '--pccs', value: 'url', about: 'collateral service (PCS v4); may be repeated' },
-  { key: 'socket', kind: 'text', flag: '--socket', value: 'path', about: "the app's socket", standard: '/var/run/dstack.sock' },
+  {
+    key: 'socket',
+    kind: 'text',
+    flag: '--socket',
+    value: 'path',
+    about: "the app's socket; %H is this machine's name",
+    standard: '/var/run/dstack.sock',
+  },
   { key: 'compose', kind: 'text', flag: '--compose', value: 'file', about: "the app's compose file; its hash is the app's id" },
   {
     key: 'apps',
@@ -308,6 +323,9 @@ const check = (settings: Settings): void => {
   }
   if (settings.new === true && settings.cluster !== undefined) {
     throw wrong('--new makes a cluster and --cluster joins one: give one of them')
+  }
+  if (settings.clusterFile !== undefined && settings.cluster !== undefined) {
+    throw wrong('--cluster-file and --cluster both name the cluster: give one of them')
   }
   if (settings.apps !== undefined && (settings.socket !== undefined || settings.compose !== undefined)) {
     throw wrong('apps lists the apps: socket and compose are for a single app')
