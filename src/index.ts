@@ -73,6 +73,7 @@ export {
   standardDataDir,
 } from './node/settings.ts'
 export type { MemberStatus, NodeState, NodeStatus } from './node/status.ts'
+export type { StatusPortInit } from './node/status-port.ts'
 
 /** A node, not started. Its libraries are loaded here, not when this module is: whoever only judges a quote needs none. */
 export const createNode = async (init: NodeInit): Promise<MeshNode> => {

@@ -28,6 +28,7 @@ const printStatus = (status: NodeStatus): void => {
       ? []
       : [['credential', `until ${status.credential.expiresAt}${status.credential.selfIssued ? ', self-issued' : ''}`]]),
     ...status.apps.map((app) => ['app', safe(`${app.name} on ${app.socket} (app id ${app.appId})`)]),
+    ...(status.statusUrl === null ? [] : [['page', status.statusUrl]]),
     ...(status.policy?.words ?? []).map((words) => [
       'policy',
       words.startsWith('INSECURE') ? paint('red', safe(words)) : safe(words),

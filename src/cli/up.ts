@@ -105,6 +105,7 @@ const printReady = (
   for (const address of status.addresses) printLine(`  listens    ${address}`)
   for (const app of status.apps) printLine(`  app        ${app.name} on ${app.socket} (app id ${app.appId})`)
   printLine(`  control    ${controlSocketPath(dataDir)}`)
+  if (status.statusUrl !== null) printLine(`  page       ${status.statusUrl}`)
   for (const words of status.policy?.words.filter((line) => line.startsWith('INSECURE')) ?? [])
     printLine(`  ${paint('red', words)}`)
   printLine()

@@ -4,7 +4,8 @@ import { type LogLevel, messageOf, readBounded, UsageError } from '../base/index
 import { anchorOf } from './anchors.ts'
 import type { AppConfig } from './apps.ts'
 import type { Entry, NodeInit } from './init.ts'
-import { parseDuration, type Settings, standardDataDir } from './settings.ts'
+import { parseDuration, parseIpAndPort, type Settings, standardDataDir } from './settings.ts'
+import type { StatusPortInit } from './status-port.ts'
 import { TEES, type Tee } from './tee.ts'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -12,6 +13,7 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 const POLICY_FILE_LIMIT_BYTES = 1024 * 1024
 const STANDARD_SOCKET = '/var/run/dstack.sock'
 const STANDARD_APP = 'app'
+const STANDARD_STATUS_PLACE = { host: '127.0.0.1', port: 8091, otherwiseAny: true }
 
 const choice = <T extends string>(name: string, value: string, choices: readonly T[]): T => {
   const found = choices.find((known) => known === value)
@@ -37,6 +39,7 @@ export const configure = async (
     tee: teeOf(settings),
     ...(settings.clusterFile !== undefined && { clusterFile: settings.clusterFile }),
     ...(settings.listen !== undefined && { listen: settings.listen }),
+    ...statusPortOf(settings),
   }
 }
 
@@ -91,6 +94,14 @@ const appsOf = (settings: Settings): AppConfig[] => {
     ...(compose !== undefined && { compose }),
     ...(appId !== undefined && { appId: Uint8Array.from(Buffer.from(appId, 'hex')) }),
   }))
+}
+
+/** On this machine only, unless told otherwise; a second node here takes another port. */
+const statusPortOf = ({ statusListen, statusNames }: Settings): { statusPort?: StatusPortInit } => {
+  const names = statusNames === undefined ? {} : { names: statusNames }
+  if (statusListen === 'none') return {}
+  if (statusListen === undefined) return { statusPort: { ...STANDARD_STATUS_PLACE, ...names } }
+  return { statusPort: { ...parseIpAndPort(statusListen, 'statusListen'), ...names } }
 }
 
 const teeOf = (settings: Settings): { kind: Tee; emulatorRoot?: string; pccs?: readonly string[] } => ({

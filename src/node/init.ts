@@ -6,6 +6,7 @@ import type { AnchorFactory } from './anchors.ts'
 import type { AppConfig, AppRoutes } from './apps.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import type { KeyDeriver } from './parts.ts'
+import type { StatusPortInit } from './status-port.ts'
 import type { Tee } from './tee.ts'
 
 /** How a node gets into a cluster. */
@@ -50,6 +51,8 @@ export interface NodeInit {
   readonly anchor?: Anchor | AnchorFactory
   /** Makes and adopts the cluster's keys. @default Keyring */
   readonly keys?: KeyDeriver
+  /** Where the status page is. @default nowhere; the command line has a default of its own */
+  readonly statusPort?: StatusPortInit
   /** What an app may ask. @default dstack's guest agent */
   readonly appRoutes?: AppRoutes
   readonly clock?: Clock

@@ -25,6 +25,7 @@ import { type ClusterFileParts, entryByClusterFile, writeClusterFile } from './c
 import type { VerifierFactory } from './cluster-policy.ts'
 import { openControl } from './control.ts'
 import { controlKeys } from './control-keys.ts'
+import { NodeEvents } from './events.ts'
 import type { Entry, NodeInit } from './init.ts'
 import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
@@ -33,6 +34,7 @@ import { instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof
 import { renewWhileAlone } from './renewal.ts'
 import { controlSocketPath } from './settings.ts'
 import { describeCredential, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
+import { openStatusPort, type StatusPort } from './status-port.ts'
 import { type OpenTee, openTee } from './tee.ts'
 
 const STANDARD_LISTEN = ['/ip4/0.0.0.0/tcp/4001']
@@ -51,6 +53,7 @@ export class MeshNode {
   readonly #anchor: Anchor
   readonly #stopping = new AbortController()
   readonly #table = new MemberTable()
+  readonly #events = new NodeEvents()
   readonly #cleanups: (() => Promise<void>)[] = []
   #state: NodeState = 'starting'
   /** As it was told, or as its cluster file says. */
@@ -64,6 +67,7 @@ export class MeshNode {
   #membership: Membership | undefined
   #proof: ProofLevel | undefined
   #apps: App[] = []
+  #statusPort: StatusPort | undefined
   #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
@@ -117,6 +121,7 @@ export class MeshNode {
       }),
     })
     this.#cleanups.push(() => control.stop())
+    await this.#openStatusPort()
 
     const apps = await readApps(this.#init.apps, await instanceSeed(dataDir, this.#random))
     const attester = await this.#openAttester()
@@ -148,6 +153,21 @@ export class MeshNode {
     const path = this.#init.clusterFile
     if (path === undefined) return undefined
     return { path, clock: this.#clock, random: this.#random, log: this.#log, signal: this.#stopping.signal }
+  }
+
+  async #openStatusPort(): Promise<void> {
+    const place = this.#init.statusPort
+    if (place === undefined) return
+    const port = await openStatusPort({
+      place,
+      status: () => this.status(),
+      membership: () => this.#membership,
+      events: this.#events,
+      clock: this.#clock,
+      log: this.#log,
+    })
+    this.#statusPort = port
+    this.#cleanups.push(() => port.stop())
   }
 
   /** `--new` never makes a second cluster beside a remembered one; a join without `--cluster` takes the remembered one. */
@@ -296,8 +316,15 @@ export class MeshNode {
           random: this.#random,
           ...(this.#init.sealer !== undefined && { sealer: this.#init.sealer }),
           onOutcome: (joiner, { joinId, error }) => {
-            if (error === undefined) return
             const refused = error instanceof RefusedJoin
+            this.#events.emit({
+              kind: 'join',
+              peerId: joiner.toString(),
+              joinId,
+              outcome: error === undefined ? 'admitted' : refused ? 'refused' : 'failed',
+              ...(refused && { code: error.code, reasons: error.reasons }),
+            })
+            if (error === undefined) return
             this.#log.warn(refused ? 'onboard.refused' : 'onboard.failed', {
               joinId,
               peer: joiner.toString(),
@@ -398,6 +425,7 @@ export class MeshNode {
       credential: membership === undefined ? null : describeCredential(membership.credential),
       members: this.members(),
       apps: this.#apps.map(({ name, identity, place }) => ({ name, appId: hex(identity.appId), socket: place.path })),
+      statusUrl: this.#statusPort?.url ?? null,
       pid: process.pid,
     }
   }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -44,6 +45,8 @@ export interface Settings {
   compose?: string
   apps?: AppSetting[]
   joinTimeout?: string
+  statusListen?: string
+  statusNames?: string[]
   logLevel?: string
 }
 
@@ -197,6 +200,21 @@ export const SETTINGS: readonly Setting[] = [
     standard: '2m',
   },
   {
+    key: 'statusListen',
+    kind: 'text',
+    flag: '--status-listen',
+    value: 'ip:port|none',
+    about: 'where the status page is',
+    standard: '127.0.0.1:8091, or any free port',
+  },
+  {
+    key: 'statusNames',
+    kind: 'list',
+    flag: '--status-name',
+    value: 'name',
+    about: 'a host name under which the status page is asked for; may be repeated',
+  },
+  {
     key: 'logLevel',
     kind: 'text',
     flag: '--log-level',
@@ -330,6 +348,17 @@ const check = (settings: Settings): void => {
   if (settings.apps !== undefined && (settings.socket !== undefined || settings.compose !== undefined)) {
     throw wrong('apps lists the apps: socket and compose are for a single app')
   }
+}
+
+/** `192.0.2.1:8091`, `[2001:db8::1]:8091`. */
+export const parseIpAndPort = (text: string, name: string): { host: string; port: number } => {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/i.exec(text)
+  const host = match?.[1] ?? match?.[2] ?? ''
+  const port = Number(match?.[3])
+  if (isIP(host) !== (match?.[1] === undefined ? 4 : 6) || port > 65_535) {
+    throw wrong(`${name}: ${JSON.stringify(text)} is not an IP address and port`, 'write it like 127.0.0.1:8091 or [::1]:8091')
+  }
+  return { host, port }
 }
 
 /** `90s`, `2m`, `1h` in milliseconds. */

@@ -28,6 +28,8 @@ export interface NodeStatus {
   credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null
   members: MemberStatus[]
   apps: { name: string; appId: string; socket: string }[]
+  /** Of the status page, where there is one. */
+  statusUrl: string | null
   pid: number
 }
 
