@@ -121,6 +121,8 @@ export const transcriptHash = (hello: Uint8Array, challenge: Uint8Array, request
       .digest(),
   )
 
-/** Names one exchange in the logs of both sides; says nothing about either. */
-export const joinId = (joinerNonce: Uint8Array, onboarderNonce: Uint8Array): string =>
-  createHash('sha256').update(joinerNonce).update(onboarderNonce).digest('hex').slice(0, 12)
+/**
+ * Names one exchange in the logs of both sides, from Hello on; says nothing about either. A joiner that sends a nonce twice
+ * mixes up its own lines only: nobody else's nonce is known to it.
+ */
+export const joinId = (joinerNonce: Uint8Array): string => createHash('sha256').update(joinerNonce).digest('hex').slice(0, 12)

@@ -29,7 +29,7 @@ export interface JoinerRole<K extends AdoptedKeyring, P extends ClusterPolicy> {
   /** Told of each step as it is reached. */
   onStep?(step: JoinerStep, joinId: string): void
 }
-export type JoinerStep = 'challenged' | 'quoted' | 'requested' | 'granted' | 'opened'
+export type JoinerStep = 'asked' | 'challenged' | 'quoted' | 'requested' | 'granted' | 'opened'
 
 export interface JoinerTools {
   timer: Timer
@@ -63,12 +63,13 @@ export const joinOver = async <K extends AdoptedKeyring, P extends ClusterPolicy
     // 1. J→P Hello
     const joinerNonce = tools.random.bytes(NONCE_BYTES)
     const message1 = hello(parties, joinerNonce)
+    const id = joinId(joinerNonce)
     await messages.write(message1)
+    role.onStep?.('asked', id)
 
     // 2. P→J Challenge: verified before a quote is made
     const message2 = await messages.read(CHALLENGE_LIMIT_BYTES)
     const challenge = checkChallenge(parties, joinerNonce, message2, role.anchoredGenesisHash)
-    const id = joinId(joinerNonce, challenge.onboarderNonce)
     role.onStep?.('challenged', id)
 
     // 3. J→P Request

@@ -53,6 +53,8 @@ export interface OnboarderTools {
   sealer: Sealer
   stepTimeoutMs?: number | undefined
   exchangeTimeoutMs?: number | undefined
+  /** Told by which name the exchange goes from Hello on, however it ends. */
+  onJoinId?(joinId: string): void
 }
 
 /** Why an exchange ended without a new member; `detail` is for the local log only. */
@@ -62,7 +64,6 @@ export class RefusedJoin extends Error {
   constructor(
     readonly refusal: Refusal,
     readonly reasons: readonly string[],
-    readonly joinId?: string,
   ) {
     super(reasons.join('; '))
     this.code = refusal.code
@@ -88,11 +89,12 @@ export const onboardOver = async (
     timer: tools.timer,
     signal: exchange.signal,
   })
-  let id: string | undefined
   try {
     // 1. J→P Hello
     const message1 = await messages.read(HELLO_LIMIT_BYTES)
     const hello = decodeHello(message1)
+    const id = joinId(hello.joinerNonce)
+    tools.onJoinId?.(id)
     if (!equals(hello.clusterId, peers.clusterId)) throw new RefusedJoin({ code: 'wrong_cluster' }, ['asks for another cluster'])
     if (equals(peers.joiner, peers.onboarder)) throw new RefusedJoin({ code: 'malformed' }, ['joins itself'])
     const member = demandStanding(role)
@@ -100,7 +102,6 @@ export const onboardOver = async (
 
     // 2. P→J Challenge
     const onboarderNonce = tools.random.bytes(NONCE_BYTES)
-    id = joinId(hello.joinerNonce, onboarderNonce)
     const message2 = challenge(parties, hello, {
       nonce: onboarderNonce,
       genesisHash: member.genesisHash,
@@ -115,7 +116,7 @@ export const onboardOver = async (
     const evidence = decodeEvidence(request.evidence)
     const binding = onboardBinding(parties, hello.joinerNonce, onboarderNonce, request.kemPublicKey)
     const verdict = member.judge(evidence, joinerExpectation(parties, binding))
-    if (!verdict.accepted) throw new RefusedJoin({ code: verdict.code }, verdict.reasons, id)
+    if (!verdict.accepted) throw new RefusedJoin({ code: verdict.code }, verdict.reasons)
     member.onStep?.('judged', id)
 
     // 4. P→J Grant; P must be an active member at the moment of sealing
@@ -138,7 +139,7 @@ export const onboardOver = async (
     await endStream(stream, exchange.signal)
     return { joinId: id }
   } catch (error) {
-    const refused = asRefused(error, id)
+    const refused = asRefused(error)
     if (refused !== undefined) {
       await lastWord(stream, messages, encodeRefusalMessage(refused.refusal), exchange.signal)
       throw refused
@@ -158,9 +159,9 @@ const demandStanding = (role: OnboarderRole | undefined): OnboarderRole => {
   return role
 }
 
-const asRefused = (error: unknown, id: string | undefined): RefusedJoin | undefined => {
+const asRefused = (error: unknown): RefusedJoin | undefined => {
   if (error instanceof RefusedJoin) return error
-  if (error instanceof MalformedError) return new RefusedJoin({ code: 'malformed' }, [error.message], id)
+  if (error instanceof MalformedError) return new RefusedJoin({ code: 'malformed' }, [error.message])
   return undefined
 }
 

@@ -132,8 +132,11 @@ export class Onboard implements Startable {
   async #serve(stream: Stream, connection: Connection): Promise<void> {
     if (this.#open >= (this.#init.maxOpenExchanges ?? MAX_OPEN_EXCHANGES)) return this.#shed(stream, connection)
     this.#open++
+    let joinId: string | undefined
+    const outcome = (error?: unknown) =>
+      this.#init.onOutcome?.(connection.remotePeer, { ...(joinId !== undefined && { joinId }), error })
     try {
-      const { joinId } = await onboardOver(
+      await onboardOver(
         stream,
         {
           clusterId: this.#init.clusterId,
@@ -141,15 +144,17 @@ export class Onboard implements Startable {
           onboarder: this.#components.peerId.toMultihash().bytes,
         },
         this.#role,
-        this.#tools(),
+        {
+          ...this.#tools(),
+          onJoinId: (id) => {
+            joinId = id
+          },
+        },
         this.#stopping.signal,
       )
-      this.#init.onOutcome?.(connection.remotePeer, { joinId })
+      outcome()
     } catch (error) {
-      this.#init.onOutcome?.(connection.remotePeer, {
-        error,
-        ...(error instanceof RefusedJoin && error.joinId !== undefined && { joinId: error.joinId }),
-      })
+      outcome(error)
     } finally {
       this.#open--
     }

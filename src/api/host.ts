@@ -155,4 +155,14 @@ export interface ApiHost {
   readonly version: { readonly version: string; readonly rev: string }
   readonly clock: Clock
   readonly log: Log
+  /** Told of every answer; must not throw. */
+  readonly onAnswered?: ((answer: Answered) => void) | undefined
+}
+
+export interface Answered {
+  /** The pattern that matched, such as `/getkey/:tag`, and never the path that was asked for; undefined: none did. */
+  readonly route: string | undefined
+  /** Of HTTP. */
+  readonly status: number
+  readonly ms: number
 }

@@ -67,6 +67,14 @@ export const createAppServer = async (host: ApiHost, limits: Readonly<ApiLimits>
   })
   app.setNotFoundHandler((request, reply) => notFound(request, reply))
 
+  const { onAnswered } = host
+  if (onAnswered !== undefined) {
+    app.addHook('onResponse', (request, reply, done) => {
+      onAnswered({ route: request.routeOptions.url, status: reply.statusCode, ms: reply.elapsedTime })
+      done()
+    })
+  }
+
   const bodies = new LargeBodies(limits)
   app.addHook('onRequest', (request, reply, done) => done(bodies.admit(request, reply)))
 

@@ -5,7 +5,7 @@ import { identify } from '@libp2p/identify'
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
+import { createLibp2p, type Libp2pInit, type ServiceFactoryMap } from 'libp2p'
 import { type Clock, UsageError } from '../base/index.ts'
 import { hostGate, outlastStrangers } from './strangers.ts'
 
@@ -27,6 +27,7 @@ export const createPeerKey = (): Promise<PrivateKey> => generateKeyPair('Ed25519
  * A libp2p node over TCP, Noise and Yamux with identify and ping, plus the services given. Not started.
  * @param init.listen - multiaddrs to listen on
  * @param init.isMember - whose connections are no stranger's
+ * @param init.metrics - libp2p's own series
  */
 export const createNetwork = async <S extends ServiceFactoryMap>(init: {
   peerKey: PrivateKey
@@ -34,6 +35,7 @@ export const createNetwork = async <S extends ServiceFactoryMap>(init: {
   services: S
   clock: Clock
   isMember(peer: PeerId): boolean
+  metrics?: Libp2pInit['metrics'] | undefined
 }): Promise<Libp2p<{ [K in keyof S]: ReturnType<S[K]> }>> => {
   const node = await createLibp2p({
     start: false,
@@ -42,6 +44,7 @@ export const createNetwork = async <S extends ServiceFactoryMap>(init: {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION })],
+    ...(init.metrics !== undefined && { metrics: init.metrics }),
     connectionGater: hostGate(),
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,

@@ -105,6 +105,7 @@ export interface AppContext {
   peerId: PeerId
   members(): number
   routes: AppRoutes | undefined
+  onAnswered: ApiHost['onAnswered']
 }
 
 /** Loads what {@link openApp} will need, while the node waits for quotes and members. */
@@ -237,5 +238,6 @@ const hostFor = (app: App, context: AppContext): ApiHost => {
     version: { version: VERSION, rev: NAME },
     clock,
     log: log.child({ app: app.name }),
+    onAnswered: context.onAnswered,
   }
 }

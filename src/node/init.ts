@@ -55,6 +55,8 @@ export interface NodeInit {
   readonly statusPort?: StatusPortInit
   /** What an app may ask. @default dstack's guest agent */
   readonly appRoutes?: AppRoutes
+  /** Whether to count what happens for Prometheus; costs memory. @default whether there is a status port */
+  readonly metrics?: boolean
   readonly clock?: Clock
   readonly random?: Random
   readonly log?: Log

@@ -160,6 +160,7 @@ const attempt = async (
   const { clock, log, keys, verifier } = parts
   const deadline = clock.deadline(ATTEMPT_TIMEOUT_MS, signal)
   let peerId: PeerId | undefined
+  let joinId: string | undefined
   try {
     log.info('join.dialing', { address: candidate.address })
     const joined = await parts.onboard.join<ClusterKeys, NodePolicy>(
@@ -170,7 +171,10 @@ const attempt = async (
         attest: (binding, stop) => attest(parts.attester, binding, stop),
         adopt: (entries) => keys.adopt(entries),
         openPolicy: (canonical) => openNodePolicy(canonical, verifier),
-        onStep: (step: JoinerStep, joinId) => log.info(`join.${step}`, { joinId }),
+        onStep: (step: JoinerStep, id) => {
+          joinId = id
+          log.info(`join.${step}`, { joinId })
+        },
       },
       {
         signal: deadline.signal,
@@ -191,7 +195,7 @@ const attempt = async (
     if (error instanceof SelfRefusedError && FINAL.has(error.refusal))
       throw new RefusedError(error.code, error.message, { next: 'run what the policy lists', cause: error })
     note(candidate, candidates, error, clock)
-    log.warn('join.failed', { address: candidate.address, peer: peerId?.toString(), answer: candidate.answer })
+    log.warn('join.failed', { joinId, address: candidate.address, peer: peerId?.toString(), answer: candidate.answer })
     return undefined
   } finally {
     deadline.clear()

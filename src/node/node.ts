@@ -1,5 +1,5 @@
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
-import { type Onboard, onboard, RefusedJoin } from '../../protocols/onboard/index.ts'
+import { type Onboard, onboard } from '../../protocols/onboard/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
 import type { Anchor, ProofLevel } from '../anchor/index.ts'
@@ -19,7 +19,7 @@ import {
 import { MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
 import { anchorOf } from './anchors.ts'
-import { type App, openApp, prepareApps, readApps } from './apps.ts'
+import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
 import { type ClusterFileParts, entryByClusterFile, writeClusterFile } from './cluster-file.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
@@ -29,6 +29,9 @@ import { NodeEvents } from './events.ts'
 import type { Entry, NodeInit } from './init.ts'
 import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
+import type { NodeMetrics, Rendered } from './metrics/index.ts'
+import { metricsRoutes } from './metrics-route.ts'
+import { observedJoin, observedVerifier } from './observed.ts'
 import { keyDeriver } from './parts.ts'
 import { instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
 import { renewWhileAlone } from './renewal.ts'
@@ -53,7 +56,8 @@ export class MeshNode {
   readonly #anchor: Anchor
   readonly #stopping = new AbortController()
   readonly #table = new MemberTable()
-  readonly #events = new NodeEvents()
+  /** What happens here, for whoever shows or counts it. */
+  readonly events = new NodeEvents()
   readonly #cleanups: (() => Promise<void>)[] = []
   #state: NodeState = 'starting'
   /** As it was told, or as its cluster file says. */
@@ -68,6 +72,7 @@ export class MeshNode {
   #proof: ProofLevel | undefined
   #apps: App[] = []
   #statusPort: StatusPort | undefined
+  #metrics: NodeMetrics | undefined
   #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
@@ -121,6 +126,7 @@ export class MeshNode {
       }),
     })
     this.#cleanups.push(() => control.stop())
+    if (this.#init.metrics ?? this.#init.statusPort !== undefined) await this.#openMetrics()
     await this.#openStatusPort()
 
     const apps = await readApps(this.#init.apps, await instanceSeed(dataDir, this.#random))
@@ -162,9 +168,10 @@ export class MeshNode {
       place,
       status: () => this.status(),
       membership: () => this.#membership,
-      events: this.#events,
+      events: this.events,
       clock: this.#clock,
       log: this.#log,
+      routes: metricsRoutes(this.#metrics),
     })
     this.#statusPort = port
     this.#cleanups.push(() => port.stop())
@@ -234,9 +241,8 @@ export class MeshNode {
   }
 
   #verifier(): VerifierFactory {
-    return (
-      this.#init.verifier ?? ((policy) => createVerifier({ policy, clock: this.#clock, ownCollateral: () => this.#collateral }))
-    )
+    const own: VerifierFactory = (policy) => createVerifier({ policy, clock: this.#clock, ownCollateral: () => this.#collateral })
+    return observedVerifier(this.#init.verifier ?? own, this.events, this.#clock)
   }
 
   async #bootstrap(apps: readonly App[], attester: Attester, peerKey: PrivateKey): Promise<Membership> {
@@ -309,28 +315,14 @@ export class MeshNode {
       listen,
       clock: this.#clock,
       isMember: (peer) => this.#table.has(peer.toString(), this.#clock.now()),
+      metrics: this.#metrics?.libp2p,
       services: {
         onboard: onboard({
           clusterId,
           timer: this.#clock,
           random: this.#random,
           ...(this.#init.sealer !== undefined && { sealer: this.#init.sealer }),
-          onOutcome: (joiner, { joinId, error }) => {
-            const refused = error instanceof RefusedJoin
-            this.#events.emit({
-              kind: 'join',
-              peerId: joiner.toString(),
-              joinId,
-              outcome: error === undefined ? 'admitted' : refused ? 'refused' : 'failed',
-              ...(refused && { code: error.code, reasons: error.reasons }),
-            })
-            if (error === undefined) return
-            this.#log.warn(refused ? 'onboard.refused' : 'onboard.failed', {
-              joinId,
-              peer: joiner.toString(),
-              ...(refused ? { code: error.code, reasons: error.reasons } : { reason: messageOf(error) }),
-            })
-          },
+          onOutcome: observedJoin(this.#log, this.events),
         }),
       },
     })
@@ -382,7 +374,29 @@ export class MeshNode {
       peerId: this.#network!.peerId,
       members: () => this.members().length,
       routes: this.#init.appRoutes,
+      onAnswered: this.#metrics && ((answer) => this.#metrics?.answered({ app: app.name, ...answer })),
     })
+  }
+
+  async #openMetrics(): Promise<void> {
+    const { NodeMetrics } = await import('./metrics/index.ts')
+    const metrics = new NodeMetrics({
+      source: {
+        status: () => this.status(),
+        remainingMs: () => this.#membership?.remainingMs(),
+        collateral: () => this.#collateral,
+      },
+      events: this.events,
+      clock: this.#clock,
+      version: VERSION,
+    })
+    this.#metrics = metrics
+    this.#cleanups.push(async () => metrics.stop())
+  }
+
+  /** For Prometheus; undefined where the node was made without metrics, or has not started. */
+  async metrics(): Promise<Rendered | undefined> {
+    return this.#metrics?.render()
   }
 
   /** Text multiaddrs at which this node listens, without `/p2p/`. */

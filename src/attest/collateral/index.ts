@@ -1,3 +1,4 @@
+export { type CollateralDates, collateralDates } from './dates.ts'
 export { type CollateralEndpoint, collateralEndpoint, fetchCollateral, INTEL_PCS } from './endpoint.ts'
 export { type PckCa, type Platform, platformOf } from './platform.ts'
 export {

@@ -127,7 +127,7 @@ describe('a joiner', () => {
     assert.deepEqual(joined.onboarder.credential, cluster.onboarder.credential)
     assert.equal(attested.length, 1)
     assert.deepEqual(joined.evidence.binding, attested[0])
-    assert.deepEqual(steps, ['challenged', 'quoted', 'requested', 'granted', 'opened'])
+    assert.deepEqual(steps, ['asked', 'challenged', 'quoted', 'requested', 'granted', 'opened'])
     assert.deepEqual(await hand.rest(), { messages: [], end: 'closed' })
     assert.deepEqual(adopted.map(isWiped), [false])
     assert.ok(lent.every((secret) => secret.every((byte) => byte === 0)))
