@@ -1,0 +1,110 @@
+import { isRevoked, nextSyncMs } from '../../protocols/membership/index.ts'
+import type { Random } from '../base/index.ts'
+import type { MembersNetwork, SyncOutcome } from './init.ts'
+import type { Outlook } from './outlook.ts'
+import { peerText } from './peer-text.ts'
+
+// Implementation constants: tuning.
+
+/** Exchanges of tables that this node has open at once. */
+const SYNCS_MAX = 3
+/** A record of an unknown issuer is a reason to compare tables, no oftener than this. */
+const SYNC_PAUSE_MS = 2_000
+/** A joiner whose first exchange failed tries again after this, then after twice as long, and so on. */
+const SEED_PAUSE_MS = 500
+const SEED_PAUSE_MAX_MS = 30_000
+
+export interface ComparingInit {
+  outlook: Outlook
+  network: Pick<MembersNetwork, 'sync'>
+  random: Random
+  /** Members, with this node. */
+  size(): number
+  /** Whether it answers, as far as this node knows. */
+  reaches(peer: string): boolean
+}
+
+/** Whose table this node compares with its own, and when. */
+export class Comparing {
+  readonly #init: ComparingInit
+  readonly #open = new Set<string>()
+  #dueAtMs: number
+  #notBeforeMs = 0
+  #wanted = false
+  #seed: { peer: string; notBeforeMs: number; pauseMs: number } | undefined
+
+  constructor(init: ComparingInit) {
+    this.#init = init
+    this.#dueAtMs = init.outlook.monotonicMs() + nextSyncMs(1, init.random.uniform())
+  }
+
+  tick(monotonicMs: number): void {
+    if (this.#seed !== undefined && monotonicMs >= this.#seed.notBeforeMs) void this.#seedNow()
+    if (monotonicMs >= this.#dueAtMs) this.#asUsual(monotonicMs)
+    if (this.#wanted && monotonicMs >= this.#notBeforeMs) this.#withAny(monotonicMs)
+  }
+
+  /** Somebody knows more than we do. */
+  want(): void {
+    this.#wanted = true
+  }
+
+  /** A joiner's first exchange, with its onboarder, repeated until it succeeds. Resolves when it has been tried once. */
+  seed(onboarder: string): Promise<void> {
+    this.#seed = { peer: onboarder, notBeforeMs: 0, pauseMs: SEED_PAUSE_MS }
+    return this.#seedNow()
+  }
+
+  async with(peer: string, options = { seed: false }): Promise<SyncOutcome> {
+    if (this.#open.has(peer) || this.#open.size >= SYNCS_MAX) return 'failed'
+    this.#open.add(peer)
+    try {
+      return await this.#init.network.sync(peer, options)
+    } catch {
+      return 'failed'
+    } finally {
+      this.#open.delete(peer)
+    }
+  }
+
+  async #seedNow(): Promise<void> {
+    const seed = this.#seed!
+    // Until it has ended.
+    seed.notBeforeMs = Number.POSITIVE_INFINITY
+    if ((await this.with(seed.peer, { seed: true })) === 'exchanged') {
+      this.#seed = undefined
+      return
+    }
+    seed.notBeforeMs = this.#init.outlook.monotonicMs() + seed.pauseMs * (0.5 + this.#init.random.uniform())
+    seed.pauseMs = Math.min(seed.pauseMs * 2, SEED_PAUSE_MAX_MS)
+  }
+
+  #asUsual(monotonicMs: number): void {
+    const { outlook, random } = this.#init
+    this.#dueAtMs = monotonicMs + nextSyncMs(this.#init.size(), random.uniform())
+    this.#withAny(monotonicMs)
+    // Two halves of a cluster that lapsed apart are nobody's members to each other: somebody has to knock.
+    const active = new Set(outlook.active())
+    const ended = [...outlook.value.entries.values()].filter(
+      (entry) => entry.newest?.record.state !== 'leaving' && !isRevoked(outlook.value, entry.peerId) && !active.has(entry),
+    )
+    const one = this.#oneOf(ended)
+    if (one !== undefined) void this.with(peerText(one.peerId))
+  }
+
+  #withAny(monotonicMs: number): void {
+    const { outlook, reaches } = this.#init
+    this.#wanted = false
+    this.#notBeforeMs = monotonicMs + SYNC_PAUSE_MS
+    const reachable = outlook
+      .active()
+      .map(({ peerId }) => peerText(peerId))
+      .filter((peer) => reaches(peer) && !this.#open.has(peer))
+    const peer = this.#oneOf(reachable)
+    if (peer !== undefined) void this.with(peer)
+  }
+
+  #oneOf<T>(all: readonly T[]): T | undefined {
+    return all[Math.floor(this.#init.random.uniform() * all.length)]
+  }
+}
