@@ -1,1 +1,2 @@
-export * from './network.ts'
+export type { GossipInit, GossipVerdict } from './gossip.ts'
+export { createNetwork, createPeerKey, Network, type NetworkInit, type Pinged } from './network.ts'

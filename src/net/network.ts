@@ -1,81 +1,228 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
-import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
-import { ping } from '@libp2p/ping'
+import type { Connection, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
+import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pInit, type ServiceFactoryMap } from 'libp2p'
 import { type Clock, UsageError } from '../base/index.ts'
+import { ADDRESSES_MAX } from './dht.ts'
+import type { GossipInit } from './gossip.ts'
+import { discreetIdentify } from './identify.ts'
+import { type Mesh, mesh } from './mesh.ts'
 import { hostGate, outlastStrangers } from './strangers.ts'
 
 // Implementation constants: tuning.
 
 /** libp2p takes 5 by default and resets the rest: too few where many TDs sit behind one NAT or one bridge. */
 const INBOUND_CONNECTIONS_PER_SECOND_AND_HOST = 50
-const PENDING_INBOUND_CONNECTIONS = 64
+const PENDING_INBOUND_CONNECTIONS = 256
 const MAX_CONNECTIONS = 600
 /** Of all protocols; libp2p takes 1000, each with a buffer of its own. */
 const STREAMS_PER_CONNECTION = 64
+/** What a peer may send of a stream before it is read. */
+const STREAM_WINDOW_BYTES_MAX = 1024 * 1024
 const DIAL_TIMEOUT_MS = 5_000
 const HANDSHAKE_TIMEOUT_MS = 5_000
 
 /** A fresh ed25519 peer key. It lives in memory only: a restarted node is a new peer (design: keys). */
 export const createPeerKey = (): Promise<PrivateKey> => generateKeyPair('Ed25519')
 
-/**
- * A libp2p node over TCP, Noise and Yamux with identify and ping, plus the services given. Not started.
- * @param init.listen - multiaddrs to listen on
- * @param init.isMember - whose connections are no stranger's
- * @param init.metrics - libp2p's own series
- */
-export const createNetwork = async <S extends ServiceFactoryMap>(init: {
+export interface NetworkInit<S extends ServiceFactoryMap> {
   peerKey: PrivateKey
+  /** Multiaddrs to listen on. */
   listen: readonly string[]
+  /** Open to strangers: each checks by itself whom it serves. */
   services: S
   clock: Clock
+  /** Whether this is an active member: only such get gossip and kad-dht, and their connections are no stranger's. */
   isMember(peer: PeerId): boolean
+  gossip: GossipInit
+  /** libp2p's own series. */
   metrics?: Libp2pInit['metrics'] | undefined
-}): Promise<Libp2p<{ [K in keyof S]: ReturnType<S[K]> }>> => {
+}
+type Services<S extends ServiceFactoryMap> = { [K in keyof S]: ReturnType<S[K]> }
+
+/** How a ping ended. `refused`: nobody listens there, or the connection broke before the time was up. */
+export type Pinged = 'answered' | 'refused' | 'silent'
+
+/** A libp2p node over TCP, Noise and Yamux with identify, ping, and gossip and kad-dht among members. */
+export class Network<S extends ServiceFactoryMap = Record<never, never>> {
+  readonly libp2p: Libp2p<Services<S>>
+  readonly #services: { mesh: Mesh; ping: Ping }
+  readonly #init: NetworkInit<S>
+  readonly #closedListeners = new Set<(peer: PeerId) => void>()
+  readonly #outlast: (connection: Connection) => void
+
+  constructor(libp2p: Libp2p, init: NetworkInit<S>) {
+    this.libp2p = libp2p as unknown as Libp2p<Services<S>>
+    this.#services = libp2p.services as unknown as { mesh: Mesh; ping: Ping }
+    this.#init = init
+    this.#outlast = outlastStrangers(libp2p, init.clock, init.isMember)
+    libp2p.addEventListener('peer:disconnect', ({ detail: peer }) => {
+      if (init.isMember(peer)) for (const listener of this.#closedListeners) listener(peer)
+    })
+  }
+
+  get peerId(): PeerId {
+    return this.libp2p.peerId
+  }
+  get services(): Services<S> {
+    return this.libp2p.services
+  }
+
+  /** Starts to listen; a port in use or an address of another machine is the caller's to fix. */
+  async start(): Promise<void> {
+    try {
+      await this.libp2p.start()
+    } catch (cause) {
+      throw cannotListen(this.#init.listen, cause)
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.libp2p.stop()
+  }
+
+  /** Publishes on the members' topic. False when nobody could be sent it: publish when {@link onSubscriber} tells of somebody. */
+  publish(data: Uint8Array): Promise<boolean> {
+    return this.#services.mesh.gossip.publish(data)
+  }
+
+  /** Tells `listener` of each member that can be published to, when that begins, until the function returned is called. */
+  onSubscriber(listener: (peer: PeerId) => void): () => void {
+    return this.#services.mesh.gossip.onSubscriber(listener)
+  }
+
+  /** Members that can be published to. */
+  subscribers(): PeerId[] {
+    return this.#services.mesh.gossip.subscribers()
+  }
+
+  /** Tells `listener` when the last connection to a member has closed, until the function returned is called. */
+  onClosed(listener: (peer: PeerId) => void): () => void {
+    this.#closedListeners.add(listener)
+    return () => this.#closedListeners.delete(listener)
+  }
+
+  /** The peer has become a member: gossip and kad-dht start with it now, on the connection that there is. */
+  admitted(peer: PeerId): void {
+    if (!this.#init.isMember(peer)) return
+    void this.#services.mesh.dht.begin()
+    this.#services.mesh.gate.admitted(peer)
+  }
+
+  /** The peer is out, has left, or its credential has ended: gossip and kad-dht end now, its connection like a stranger's. */
+  expelled(peer: PeerId): void {
+    this.#services.mesh.gate.expelled(peer)
+    for (const connection of this.libp2p.getConnections(peer)) this.#outlast(connection)
+    void this.#forget(peer)
+  }
+
+  /** Repairs streams of members that broke, and forgets whose membership has ended unnoticed. */
+  mend(): void {
+    const { gate, gossip } = this.#services.mesh
+    gate.mend((peer) => gossip.broke(peer))
+  }
+
+  /** Degrees of the gossip mesh from the number of members, this one included. */
+  size(members: number): void {
+    this.#services.mesh.gossip.size(members)
+  }
+
+  /** Puts a member's current addresses in the place of those that were known; dials of the peer, and kad-dht, take them from there. */
+  async know(peer: PeerId, addresses: readonly Multiaddr[]): Promise<void> {
+    if (!this.#init.isMember(peer)) return
+    await this.libp2p.peerStore.patch(peer, { multiaddrs: addresses.slice(0, ADDRESSES_MAX) })
+    this.admitted(peer)
+  }
+
+  async #forget(peer: PeerId): Promise<void> {
+    // Who is connected is forgotten when the connection closes.
+    if (this.libp2p.getConnections(peer).length === 0) await this.libp2p.peerStore.delete(peer).catch(() => {})
+  }
+
+  /** A connection to `peer`: the one there is, or one dialed at `addresses`, or at those that are known. */
+  connect(peer: PeerId, addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
+    const suffix = `/p2p/${peer}`
+    const targets = addresses
+      .slice(0, ADDRESSES_MAX)
+      .map((address) => (address.toString().endsWith(suffix) ? address : address.encapsulate(suffix)))
+    return this.libp2p.dial(targets.length === 0 ? peer : targets, { signal })
+  }
+
+  /** Addresses that other members have of a member; none when nobody knows it. */
+  find(peer: PeerId, signal: AbortSignal): Promise<Multiaddr[]> {
+    return this.#services.mesh.dht.find(peer, signal)
+  }
+
+  /** Whether `peer` answers within `timeoutMs`, dialing it if need be. Throws only the signal's reason. */
+  async ping(peer: PeerId, timeoutMs: number, signal?: AbortSignal): Promise<Pinged> {
+    signal?.throwIfAborted()
+    using deadline = this.#init.clock.deadline(timeoutMs, signal)
+    const connected = this.libp2p.getConnections(peer).length > 0
+    for (const last of connected ? [false, true] : [true]) {
+      try {
+        await this.#services.ping.ping(peer, { signal: deadline.signal })
+        return 'answered'
+      } catch {
+        signal?.throwIfAborted()
+        if (deadline.signal.aborted) return 'silent'
+        // The connection that there was broke: that says less than a new one that cannot be had.
+        if (last) return 'refused'
+      }
+    }
+    return 'refused'
+  }
+}
+
+/** A network that is not started. */
+export const createNetwork = async <S extends ServiceFactoryMap>(init: NetworkInit<S>): Promise<Network<S>> => {
   const node = await createLibp2p({
     start: false,
     privateKey: init.peerKey,
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION })],
+    streamMuxers: [
+      yamux({ maxInboundStreams: STREAMS_PER_CONNECTION, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } }),
+    ],
     ...(init.metrics !== undefined && { metrics: init.metrics }),
-    connectionGater: hostGate(),
+    connectionGater: hostGate(init.isMember),
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND_AND_HOST,
       maxIncomingPendingConnections: PENDING_INBOUND_CONNECTIONS,
       dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: DIAL_TIMEOUT_MS,
+      maxPeerAddrsToDial: 2 * ADDRESSES_MAX,
       inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
       inboundStreamProtocolNegotiationTimeout: HANDSHAKE_TIMEOUT_MS,
     },
+    // Members' addresses come from the table and go with it, not with their age.
+    peerStore: { maxAddressAge: Number.POSITIVE_INFINITY, maxPeerAge: Number.POSITIVE_INFINITY },
     // Identify tells strangers this; not which Node version answers them.
     nodeInfo: { name: 'dstack-mesh', version: '1', userAgent: 'dstack-mesh' },
-    services: { identify: identify(), ping: ping(), ...init.services },
+    services: {
+      identify: discreetIdentify(),
+      ping: ping(),
+      mesh: mesh({ gossip: init.gossip, isMember: init.isMember, clock: init.clock }),
+      ...init.services,
+    },
   })
-  outlastStrangers(node, init.clock, init.isMember)
-  return node as unknown as Libp2p<{ [K in keyof S]: ReturnType<S[K]> }>
+  return new Network(node as unknown as Libp2p, init)
 }
 
-/** Starts to listen; a port in use or an address of another machine is the caller's to fix. */
-export const startNetwork = async (node: Libp2p, listen: readonly string[]): Promise<void> => {
-  try {
-    await node.start()
-  } catch (cause) {
-    const message = deepMessage(cause)
-    const inUse = message.includes('EADDRINUSE')
-    throw new UsageError(inUse ? 'port_in_use' : 'cannot_listen', `cannot listen on ${listen.join(', ')}: ${message}`, {
-      next: inUse
-        ? 'choose another port with --listen, or port 0 for any free one'
-        : 'give --listen an address of this machine, such as /ip4/0.0.0.0/tcp/4001',
-      cause,
-    })
-  }
+const cannotListen = (listen: readonly string[], cause: unknown): UsageError => {
+  const message = deepMessage(cause)
+  const inUse = message.includes('EADDRINUSE')
+  return new UsageError(inUse ? 'port_in_use' : 'cannot_listen', `cannot listen on ${listen.join(', ')}: ${message}`, {
+    next: inUse
+      ? 'choose another port with --listen, or port 0 for any free one'
+      : 'give --listen an address of this machine, such as /ip4/0.0.0.0/tcp/4001',
+    cause,
+  })
 }
 
 const deepMessage = (error: unknown): string => {

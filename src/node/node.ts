@@ -1,5 +1,6 @@
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
-import { type Onboard, onboard } from '../../protocols/onboard/index.ts'
+import type { PrivateKey } from '@libp2p/interface'
+import { MEMBERSHIP_LIMIT_BYTES, membersTopic } from '../../protocols/membership/index.ts'
+import { onboard } from '../../protocols/onboard/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
 import type { Anchor, ProofLevel } from '../anchor/index.ts'
@@ -17,7 +18,7 @@ import {
   UsageError,
 } from '../base/index.ts'
 import { MemberTable } from '../members/index.ts'
-import { createNetwork, createPeerKey, startNetwork } from '../net/index.ts'
+import { createNetwork, createPeerKey, type Network } from '../net/index.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
@@ -63,7 +64,7 @@ export class MeshNode {
   /** As it was told, or as its cluster file says. */
   #entry: Entry
   #clusterId: Uint8Array | undefined
-  #network: Libp2p<{ onboard: Onboard }> | undefined
+  #network: Network<{ onboard: ReturnType<typeof onboard> }> | undefined
   #attester: Attester | undefined
   #seen: OpenTee['seen'] = () => {}
   /** The newest that the attester gave: others' evidence is judged by it where it is newer than theirs. */
@@ -316,6 +317,7 @@ export class MeshNode {
       clock: this.#clock,
       isMember: (peer) => this.#table.has(peer.toString(), this.#clock.now()),
       metrics: this.#metrics?.libp2p,
+      gossip: { topic: membersTopic(clusterId), maxBytes: MEMBERSHIP_LIMIT_BYTES, validate: async () => 'ignore' },
       services: {
         onboard: onboard({
           clusterId,
@@ -326,7 +328,7 @@ export class MeshNode {
         }),
       },
     })
-    await startNetwork(network, listen)
+    await network.start()
     this.#network = network
     this.#cleanups.push(() => this.#briefly(Promise.resolve(network.stop())))
     this.#log.info('net.listening', { peer: network.peerId.toString(), addresses: this.addresses() })
@@ -356,9 +358,9 @@ export class MeshNode {
   }
 
   #admit(peerId: Uint8Array, credential: Uint8Array): void {
-    const peer = this.#network!.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
+    const peer = this.#network!.libp2p.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
     const addresses =
-      peer === undefined ? [] : this.#network!.getConnections(peer).map((connection) => connection.remoteAddr.toString())
+      peer === undefined ? [] : this.#network!.libp2p.getConnections(peer).map((connection) => connection.remoteAddr.toString())
     const member = { peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses }
     this.#table.admit(member, this.#clock.now())
   }
@@ -401,7 +403,7 @@ export class MeshNode {
 
   /** Text multiaddrs at which this node listens, without `/p2p/`. */
   addresses(): string[] {
-    return this.#network?.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/[^/]+$/, '')) ?? []
+    return this.#network?.libp2p.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/[^/]+$/, '')) ?? []
   }
 
   members(): MemberStatus[] {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
+import type { MultiaddrConnection, PeerId } from '@libp2p/interface'
 import { TypedEventEmitter } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createNetwork, createPeerKey } from '../../src/net/index.ts'
+import type { Network } from '../../src/net/index.ts'
 import { hostGate } from '../../src/net/strangers.ts'
 import { FakeClock } from '../protocols/support.ts'
+import { startNetwork } from './support.ts'
 
 const nobody = undefined as unknown as PeerId
 
@@ -23,7 +24,7 @@ class Inbound extends TypedEventEmitter<{ close: Event }> {
 
 describe('the gate for hosts', () => {
   const gateFor = () => {
-    const gate = hostGate()
+    const gate = hostGate(() => false)
     const from = (address: string) => {
       const inbound = new Inbound(multiaddr(`${address}/tcp/1000`))
       const connection = inbound as unknown as MultiaddrConnection
@@ -74,7 +75,7 @@ describe('the gate for hosts', () => {
   })
 
   it('denies what has ended by itself, and counts it for nobody', () => {
-    const gate = hostGate()
+    const gate = hostGate(() => false)
     for (let i = 0; i < 200; i++) {
       const ended = new Inbound(multiaddr('/ip4/192.0.2.1/tcp/1000'))
       ended.close()
@@ -86,20 +87,13 @@ describe('the gate for hosts', () => {
 })
 
 describe("a stranger's connection", () => {
-  const nodes: Libp2p[] = []
+  const nodes: Network[] = []
   afterEach(() => Promise.all(nodes.splice(0).map((node) => node.stop())))
 
-  const start = async (clock: FakeClock, isMember: (peer: PeerId) => boolean = () => false): Promise<Libp2p> => {
-    const node = await createNetwork({
-      peerKey: await createPeerKey(),
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      services: {},
-      clock,
-      isMember,
-    })
-    nodes.push(node)
-    await node.start()
-    return node
+  const start = async (clock: FakeClock, isMember: (peer: PeerId) => boolean = () => false) => {
+    const network = await startNetwork({ clock, isMember })
+    nodes.push(network)
+    return network.libp2p
   }
 
   it("ends after a while and leaves nothing behind; a member's stays", async () => {

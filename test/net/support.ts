@@ -1,0 +1,106 @@
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Clock, systemClock } from '../../src/base/index.ts'
+import { createNetwork, createPeerKey, type GossipVerdict, type Network } from '../../src/net/index.ts'
+
+export const TOPIC = '/dstack/0123456789abcdef/members/1.0.0'
+export const MAX_BYTES = 270_000
+export const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
+export const bytes = (words: string): Uint8Array => Buffer.from(words)
+
+/** A network that listens on a free port of 127.0.0.1. */
+export const startNetwork = async (
+  init: {
+    clock?: Clock
+    isMember?(peer: PeerId): boolean
+    validate?(author: PeerId, data: Uint8Array): Promise<GossipVerdict>
+    listen?: readonly string[]
+  } = {},
+): Promise<Network> => {
+  const network = await createNetwork({
+    peerKey: await createPeerKey(),
+    listen: init.listen ?? ['/ip4/127.0.0.1/tcp/0'],
+    services: {},
+    clock: init.clock ?? systemClock,
+    isMember: init.isMember ?? (() => true),
+    gossip: { topic: TOPIC, maxBytes: MAX_BYTES, validate: init.validate ?? (async () => 'accept') },
+  })
+  await network.start()
+  return network
+}
+
+/** A member of a cluster whose table is kept by hand. */
+export class Member {
+  readonly heard: { author: string; data: string }[] = []
+  readonly members = new Set<string>()
+  verdict: (data: Uint8Array) => GossipVerdict = () => 'accept'
+  network!: Network
+  #waiting: (() => void)[] = []
+
+  static async start(options: { clock?: Clock } = {}): Promise<Member> {
+    const member = new Member()
+    member.network = await startNetwork({
+      ...options,
+      isMember: (peer) => member.members.has(peer.toString()),
+      validate: async (author, data) => {
+        const verdict = member.verdict(data)
+        if (verdict === 'accept') member.heard.push({ author: author.toString(), data: text(data) })
+        for (const wake of member.#waiting.splice(0)) wake()
+        return verdict
+      },
+    })
+    return member
+  }
+
+  get id(): string {
+    return this.network.peerId.toString()
+  }
+  get addresses(): Multiaddr[] {
+    return this.network.libp2p.getMultiaddrs()
+  }
+
+  admit(...others: readonly Member[]): void {
+    for (const other of others) if (other !== this) this.members.add(other.id)
+    for (const other of others) if (other !== this) this.network.admitted(other.network.peerId)
+  }
+  expel(other: Member): void {
+    this.members.delete(other.id)
+    this.network.expelled(other.network.peerId)
+  }
+  async dial(other: Member): Promise<void> {
+    await this.network.connect(other.network.peerId, other.addresses, AbortSignal.timeout(10_000))
+  }
+
+  /** Resolves when a message with this data has been accepted. */
+  async hears(data: string): Promise<void> {
+    while (!this.heard.some((message) => message.data === data)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+  /** Resolves when this one can publish to `other`. */
+  async reaches(other: Member): Promise<void> {
+    if (this.network.subscribers().some((peer) => peer.equals(other.network.peerId))) return
+    await new Promise<void>((resolve) => {
+      const stop = this.network.onSubscriber((peer) => {
+        if (!peer.equals(other.network.peerId)) return
+        stop()
+        resolve()
+      })
+    })
+  }
+}
+
+export class Cluster {
+  readonly all: Member[] = []
+
+  /** `count` members that know each other; nobody is connected. */
+  static async start(count: number): Promise<Cluster> {
+    const cluster = new Cluster()
+    cluster.all.push(...(await Promise.all(Array.from({ length: count }, () => Member.start()))))
+    for (const member of cluster.all) member.admit(...cluster.all)
+    return cluster
+  }
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map(({ network }) => network.stop()))
+  }
+}
