@@ -1,4 +1,4 @@
-/** Step 5: the joiner opened the grant and believes nothing yet. Pure, but for the secrets that it wipes on failure. */
+/** Step 5: the joiner opened the grant and believes nothing yet. On failure it wipes the secrets. */
 import {
   type Accepted,
   type CredentialExpectation,
@@ -46,6 +46,11 @@ export interface GrantContext<K extends AdoptedKeyring, P extends ClusterPolicy>
   adopt(entries: readonly EpochSecret[]): K
   /** Throws when the bytes are no policy. */
   openPolicy(canonical: Uint8Array): P
+  /**
+   * When the genesis became public (Unix milliseconds), by a witness that the joiner believes; undefined: there is none, and
+   * the genesis' own word counts. Throws FalseOnboarderError when the proof in the bundle does not hold.
+   */
+  genesisTime?(genesis: GenesisBundle, record: GenesisRecord): Promise<number | undefined>
 }
 
 /** All that a joiner has after a join. */
@@ -64,10 +69,10 @@ export interface Joined<K extends AdoptedKeyring, P extends ClusterPolicy> {
 const MEMBER_CONTEXTS = ['onboard/1', 'member/1', 'challenge/1'] as const
 
 /** Throws FalseOnboarderError, SelfRefusedError or MalformedError; then every secret has been wiped. */
-export const checkGrant = <K extends AdoptedKeyring, P extends ClusterPolicy>(
+export const checkGrant = async <K extends AdoptedKeyring, P extends ClusterPolicy>(
   plaintext: GrantPlaintext,
   context: GrantContext<K, P>,
-): Joined<K, P> => {
+): Promise<Joined<K, P>> => {
   let keyring: K
   try {
     keyring = context.adopt(plaintext.keyring)
@@ -77,7 +82,7 @@ export const checkGrant = <K extends AdoptedKeyring, P extends ClusterPolicy>(
     for (const { secret } of plaintext.keyring) secret.fill(0)
   }
   try {
-    const { genesis, record, policy } = checkGenesis(plaintext, keyring, context)
+    const { genesis, record, policy } = await checkGenesis(plaintext, keyring, context)
     checkOwnStanding(plaintext, keyring, policy, context)
     const onboarderEvidence = checkOnboarder(plaintext, keyring, policy, context)
     return {
@@ -99,7 +104,7 @@ const demand: (holds: boolean, fault: FalseOnboarderFault, otherwise: string) =>
   if (!holds) throw new FalseOnboarderError(fault, otherwise)
 }
 
-const checkGenesis = <K extends AdoptedKeyring, P extends ClusterPolicy>(
+const checkGenesis = async <K extends AdoptedKeyring, P extends ClusterPolicy>(
   plaintext: GrantPlaintext,
   keyring: K,
   context: GrantContext<K, P>,
@@ -134,7 +139,7 @@ const checkGenesis = <K extends AdoptedKeyring, P extends ClusterPolicy>(
   const verdict = policy.judge(
     decodeEvidence(genesis.evidence),
     { contexts: ['genesis/1'], clusterId, fields: [genesis.record] },
-    { atMs: record.createdAt },
+    { atMs: (await context.genesisTime?.(genesis, record)) ?? record.createdAt },
   )
   demand(verdict.accepted, 'genesis_evidence', `the genesis' evidence: ${verdict.accepted ? '' : verdict.reasons.join('; ')}`)
   return { genesis, record, policy }

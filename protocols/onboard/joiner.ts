@@ -10,7 +10,7 @@ import {
   type Timer,
   within,
 } from '../wire/index.ts'
-import { type AdoptedKeyring, type ClusterPolicy, checkGrant, type Joined } from './check-grant.ts'
+import { type AdoptedKeyring, type ClusterPolicy, checkGrant, type GrantContext, type Joined } from './check-grant.ts'
 import { CHALLENGE_LIMIT_BYTES, GRANT_LIMIT_BYTES, QUOTE_TIMEOUT_MS } from './constants.ts'
 import { checkChallenge, FalseOnboarderError, hello, joinId, onboardBinding, type Parties, transcriptHash } from './exchange.ts'
 import { decodeGrant, decodeGrantPlaintext, type EpochSecret, encodeDone, encodeRequest, type Grant } from './messages.ts'
@@ -26,6 +26,8 @@ export interface JoinerRole<K extends AdoptedKeyring, P extends ClusterPolicy> {
   attest(binding: Binding, signal: AbortSignal): Promise<Evidence>
   adopt(entries: readonly EpochSecret[]): K
   openPolicy(canonical: Uint8Array): P
+  /** As in {@link GrantContext}. */
+  genesisTime?: GrantContext<K, P>['genesisTime']
   /** Told of each step as it is reached. */
   onStep?(step: JoinerStep, joinId: string): void
 }
@@ -87,7 +89,7 @@ export const joinOver = async <K extends AdoptedKeyring, P extends ClusterPolicy
 
     // 5. J believes nothing yet
     const plaintext = await open(key, grant, transcriptHash(message1, message2, message3))
-    const joined = readPlaintext(plaintext, (decoded) =>
+    const joined = await readPlaintext(plaintext, (decoded) =>
       checkGrant(decoded, {
         parties,
         genesisHash: challenge.genesisHash,
@@ -97,6 +99,7 @@ export const joinOver = async <K extends AdoptedKeyring, P extends ClusterPolicy
         nowMs: tools.timer.now(),
         adopt: role.adopt,
         openPolicy: role.openPolicy,
+        ...(role.genesisTime !== undefined && { genesisTime: role.genesisTime }),
       }),
     )
     role.onStep?.('opened', id)

@@ -17,10 +17,34 @@ export type WitnessLevel = 'none' | 'file' | 'devnet' | 'testnet' | 'pubnet'
  */
 export type ProofLevel = 'account' | 'transaction' | 'ledger'
 
+/** A closed ledger; the time is that of its header. */
+export interface AnchorLedger {
+  readonly sequence: number
+  /** 32 bytes. */
+  readonly hash: Uint8Array
+  readonly closedAtMs: number
+}
+
+/** What is to be made public. */
+export interface AnchorPublication extends AnchorRecord {
+  /** The genesis quote, cut to its signed length, for anchors that hold more than its hash. */
+  readonly quote?: Uint8Array
+}
+
+/** What people should know about an anchor besides its witness level. */
+export interface AnchorNote {
+  readonly code: string
+  readonly words: string
+  /** Something is wrong. */
+  readonly alarm: boolean
+}
+
 export interface AnchorReading extends AnchorRecord {
   /** Bootstrap addresses that the cluster published at genesis: text multiaddrs without `/p2p/`. */
   readonly boot?: readonly string[]
   readonly proof?: ProofLevel
+  /** With a proof: the ledger that holds the genesis, as far as `proof` says. */
+  readonly ledger?: AnchorLedger
 }
 
 /** What signs for the cluster when its identity is made public; the keyring's part. */
@@ -64,7 +88,7 @@ export interface Anchor {
    * Publishes once; a second, different record for one cluster must fail. Resolves to a proof to keep with the genesis bundle
    * and to give to joiners, where the anchor has one.
    */
-  publish(record: AnchorRecord, signer: AnchorSigner, signal?: AbortSignal): Promise<Uint8Array | undefined>
+  publish(record: AnchorPublication, signer: AnchorSigner, signal?: AbortSignal): Promise<Uint8Array | undefined>
   /**
    * The record, or undefined when the anchor has none for this cluster. Throws TransientError when it cannot be reached, any
    * other error when what it says does not hold.
@@ -72,4 +96,11 @@ export interface Anchor {
   read(clusterId: Uint8Array, signal?: AbortSignal): Promise<AnchorReading | undefined>
   /** What a proof proves, without a network. Throws RefusedError when it does not hold. */
   verify?(clusterId: Uint8Array, proof: Uint8Array): Promise<AnchorReading>
+  /**
+   * Whether the anchor itself shows this very ledger: then its time is more than the word of whoever gave a proof. False where
+   * that cannot be told. Throws RefusedError `proof_invalid` when it shows another one.
+   */
+  confirms?(ledger: AnchorLedger, signal?: AbortSignal): Promise<boolean>
+  /** What there is to say now. */
+  notes?(): readonly AnchorNote[]
 }

@@ -1,5 +1,8 @@
 export type {
   Anchor,
+  AnchorLedger,
+  AnchorNote,
+  AnchorPublication,
   AnchorReading,
   AnchorRecord,
   AnchorSigner,
@@ -16,4 +19,4 @@ export { friendbotFunder, HandoverFunder, localFunder, readSecret } from './stel
 export { type AnchorReport, inspectAnchor, type ProofReport, proveAnchor } from './stellar/inspect.ts'
 export { NETWORKS, type Network, witnessOf } from './stellar/networks.ts'
 export { type SignedPrepared, signPrepared } from './stellar/sign-prepared.ts'
-export { StellarAnchor } from './stellar/stellar.ts'
+export { StellarAnchor, WEAK_WITNESS } from './stellar/stellar.ts'

@@ -178,9 +178,9 @@ const showContract = async (text: string, options: NetworkOptions): Promise<void
   const [url] = rpcs
   if (url === undefined)
     throw new UsageError('no_rpc', 'a contract is read from a Stellar RPC server', { next: 'give --stellar-rpc' })
-  const { readContract } = await anchorTools()
+  const { readContract, WEAK_WITNESS } = await anchorTools()
   const report = await readContract(text, url, systemClock)
-  const warning = 'weak: anybody may have been the first to write it, one server tells it, and it expires'
+  const warning = `weak: ${WEAK_WITNESS}`
   if (options.json) return printJson({ ...report, witness, warning })
   printLine(
     table([

@@ -15,6 +15,9 @@ export const statusCommand = (): Command =>
       printStatus(status)
     })
 
+const genesisWords = ({ createdAt, publicSince }: NonNullable<NodeStatus['genesis']>): string =>
+  publicSince === null ? `${createdAt} (by its own word: unwitnessed)` : `${createdAt}, public since ${publicSince}`
+
 const printStatus = (status: NodeStatus): void => {
   const stateStyle = status.state === 'member' ? 'green' : 'yellow'
   const rows = [
@@ -24,6 +27,8 @@ const printStatus = (status: NodeStatus): void => {
     ...status.addresses.map((address) => ['listens', safe(address)]),
     ['tee', status.tee ?? '-'],
     ['witness', status.proof === null ? status.witness : `${status.witness}, proof: ${status.proof}`],
+    ...(status.genesis === null ? [] : [['genesis', genesisWords(status.genesis)]]),
+    ...status.anchorNotes.map(({ words, alarm }) => ['anchor', alarm ? paint('red', safe(`ALARM: ${words}`)) : safe(words)]),
     ...(status.credential === null
       ? []
       : [['credential', `until ${status.credential.expiresAt}${status.credential.selfIssued ? ', self-issued' : ''}`]]),

@@ -21,6 +21,7 @@ import type { Settings } from './settings.ts'
 export type AnchorSettings = Pick<
   Settings,
   | 'anchor'
+  | 'anchorContract'
   | 'anchorOptional'
   | 'boot'
   | 'checkpoints'
@@ -45,6 +46,7 @@ export type AnchorFactory = (parts: AnchorParts) => Anchor
 const wrong = (message: string, next: string): UsageError => new UsageError('bad_configuration', message, { next })
 
 const LEDGER_ONLY = [
+  'anchorContract',
   'anchorOptional',
   'boot',
   'checkpoints',
@@ -127,7 +129,7 @@ const secure = (network: Network): Network => {
 }
 
 const ledgerAnchor = (settings: AnchorSettings, network: Network): AnchorFactory => {
-  const { funder, funderSecretFile, friendbot, boot, homeDomain } = settings
+  const { funder, funderSecretFile, friendbot, boot, homeDomain, anchorContract } = settings
   const pins = {
     checkpoints: (settings.checkpoints ?? []).map(parseCheckpoint),
     validators: (settings.validators ?? []).map(validatorKey),
@@ -151,6 +153,7 @@ const ledgerAnchor = (settings: AnchorSettings, network: Network): AnchorFactory
       required: settings.anchorOptional !== true,
       ...(boot !== undefined && { boot }),
       ...(homeDomain !== undefined && { homeDomain }),
+      ...(anchorContract !== undefined && { contract: anchorContract }),
       ...(funder !== undefined && { handover: new HandoverFunder(funder, clock) }),
       ...((friendbot === true || funderSecretFile !== undefined) && { funder: open }),
     })

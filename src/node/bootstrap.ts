@@ -69,6 +69,7 @@ export const bootstrap = async (parts: BootstrapParts): Promise<Membership> => {
         genesisHash: genesisHash(genesis.bundle.record),
         quoteHash: Uint8Array.from(createHash('sha256').update(quote.bytes).digest()),
         policyHash: policy.hash,
+        quote: quote.bytes,
       },
       keys,
       signal,

@@ -23,7 +23,7 @@ import {
 import { type NodePolicy, openNodePolicy, type VerifierFactory } from './cluster-policy.ts'
 import { attest, Membership } from './membership.ts'
 import type { ClusterKeys, KeyDeriver } from './parts.ts'
-import { checkWitness, type Witnessed, witness } from './witness.ts'
+import { genesisWitness, type Witnessed, witness } from './witness.ts'
 
 export interface JoinParts {
   clusterId: Uint8Array
@@ -52,6 +52,8 @@ export interface JoinResult {
   membership: Membership
   /** How far the cluster identity is proven by the anchor; undefined: not at all. */
   proof: ProofLevel | undefined
+  /** When the genesis became public (Unix milliseconds), by a witness; undefined: its own word counted. */
+  publicSince: number | undefined
   onboarder: { peerId: PeerId; address: string; credential: Uint8Array }
 }
 
@@ -159,6 +161,7 @@ const attempt = async (
 ): Promise<JoinResult | undefined> => {
   const { clock, log, keys, verifier } = parts
   const deadline = clock.deadline(ATTEMPT_TIMEOUT_MS, signal)
+  const said = genesisWitness(witnessed, parts.anchor, deadline.signal)
   let peerId: PeerId | undefined
   let joinId: string | undefined
   try {
@@ -171,6 +174,7 @@ const attempt = async (
         attest: (binding, stop) => attest(parts.attester, binding, stop),
         adopt: (entries) => keys.adopt(entries),
         openPolicy: (canonical) => openNodePolicy(canonical, verifier),
+        genesisTime: (genesis, record) => said.publicSince(genesis, record),
         onStep: (step: JoinerStep, id) => {
           joinId = id
           log.info(`join.${step}`, { joinId })
@@ -184,10 +188,11 @@ const attempt = async (
         },
       },
     )
-    const proof = await wipeUnless(joined, () => checkWitness(witnessed, joined, parts.anchor))
+    const { proof, publicSince } = await wipeUnless(joined, () => said.check(joined))
     return {
       membership: membershipOf(joined, witnessed.kept, parts),
       proof,
+      publicSince,
       onboarder: { peerId: peerId!, address: candidate.address, credential: joined.onboarder.credential },
     }
   } catch (error) {

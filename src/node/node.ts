@@ -19,6 +19,7 @@ import {
 } from '../base/index.ts'
 import { MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, type Network } from '../net/index.ts'
+import { AnchorWatch, publishedBy } from './anchor-watch.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
@@ -37,7 +38,7 @@ import { keyDeriver } from './parts.ts'
 import { instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
 import { renewWhileAlone } from './renewal.ts'
 import { controlSocketPath } from './settings.ts'
-import { describeCredential, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
+import { describeCredential, describeGenesis, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
 import { openStatusPort, type StatusPort } from './status-port.ts'
 import { type OpenTee, openTee } from './tee.ts'
 
@@ -71,6 +72,9 @@ export class MeshNode {
   #collateral: Collateral | undefined
   #membership: Membership | undefined
   #proof: ProofLevel | undefined
+  /** When the genesis became public, by a witness. */
+  #publicSince: number | undefined
+  readonly #watch: AnchorWatch
   #apps: App[] = []
   #statusPort: StatusPort | undefined
   #metrics: NodeMetrics | undefined
@@ -85,6 +89,7 @@ export class MeshNode {
     this.#log = init.log ?? silentLog
     const anchor = init.anchor ?? anchorOf({}, init.dataDir)
     this.#anchor = typeof anchor === 'function' ? anchor({ clock: this.#clock, random: this.#random, log: this.#log }) : anchor
+    this.#watch = new AnchorWatch({ anchor: this.#anchor, clock: this.#clock, random: this.#random, log: this.#log })
   }
 
   /**
@@ -269,7 +274,9 @@ export class MeshNode {
     const proof = membership.genesis.anchorProof
     // Whoever published it has seen the account.
     const seen = this.#anchor.verify === undefined ? undefined : 'account'
-    this.#proof = proof === undefined ? seen : (await this.#anchor.verify?.(membership.keys.clusterId, proof))?.proof
+    const proven = proof === undefined ? undefined : await this.#anchor.verify?.(membership.keys.clusterId, proof)
+    this.#proof = proven?.proof ?? seen
+    this.#publicSince = proven?.ledger?.closedAtMs
     return membership
   }
 
@@ -277,7 +284,7 @@ export class MeshNode {
     const entry = this.#entry as Extract<Entry, { kind: 'join' }>
     this.#state = 'joining'
     await this.#openNetwork(peerKey, this.#clusterId!)
-    const { membership, proof, onboarder } = await joinCluster({
+    const { membership, proof, publicSince, onboarder } = await joinCluster({
       clusterId: this.#clusterId!,
       peers: entry.peers,
       keptProof: await rememberedProof(this.#init.dataDir),
@@ -297,6 +304,7 @@ export class MeshNode {
       timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
     })
     this.#proof = proof
+    this.#publicSince = publicSince
     this.#table.admit(
       {
         peerId: onboarder.peerId.toString(),
@@ -355,6 +363,10 @@ export class MeshNode {
       if (!this.#stopping.signal.aborted) this.#log.error('member.renewal_ended', { reason: messageOf(error) })
     })
     this.#cleanups.push(() => this.#briefly(renewal))
+    const watching = this.#watch.run(publishedBy(membership), this.#stopping.signal).catch((error) => {
+      if (!this.#stopping.signal.aborted) this.#log.error('anchor.watch_ended', { reason: messageOf(error) })
+    })
+    this.#cleanups.push(() => this.#briefly(watching))
   }
 
   #admit(peerId: Uint8Array, credential: Uint8Array): void {
@@ -429,6 +441,8 @@ export class MeshNode {
       tee: this.#attester?.tee ?? null,
       witness: this.#anchor.witness,
       proof: this.#proof ?? null,
+      genesis: describeGenesis(membership?.record.createdAt, this.#publicSince),
+      anchorNotes: this.#watch.notes(),
       policy:
         membership === undefined
           ? null

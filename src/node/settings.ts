@@ -35,6 +35,7 @@ export interface Settings {
   friendbot?: boolean
   boot?: string[]
   homeDomain?: string
+  anchorContract?: string
   checkpoints?: string[]
   validators?: string[]
   anchorOptional?: boolean
@@ -147,6 +148,13 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--home-domain',
     value: 'name',
     about: 'with --new on a ledger: publish this domain, for good',
+  },
+  {
+    key: 'anchorContract',
+    kind: 'text',
+    flag: '--anchor-contract',
+    value: 'C…',
+    about: 'with --new on a ledger: publish to this simple-cluster contract of rs-modular-dstack too, a weaker witness',
   },
   {
     key: 'checkpoints',

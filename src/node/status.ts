@@ -1,6 +1,7 @@
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import type { CredentialBody } from '../../protocols/records/index.ts'
 import { equals } from '../../protocols/wire/index.ts'
+import type { AnchorNote } from '../anchor/index.ts'
 
 export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapsed' | 'stopped'
 
@@ -23,6 +24,10 @@ export interface NodeStatus {
   witness: string
   /** How far the anchor's word was checked when this node joined. */
   proof: string | null
+  /** When the cluster was made by its own word, and since when it is public by the ledger's; null: no witness of the time. */
+  genesis: { createdAt: string; publicSince: string | null } | null
+  /** What else there is to say about the anchor. */
+  anchorNotes: readonly AnchorNote[]
   policy: { hash: string; insecure: boolean; words: string[] } | null
   epochs: readonly number[]
   credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null
@@ -32,6 +37,14 @@ export interface NodeStatus {
   statusUrl: string | null
   pid: number
 }
+
+export const describeGenesis = (createdAt: number | undefined, publicSince: number | undefined): NodeStatus['genesis'] =>
+  createdAt === undefined
+    ? null
+    : {
+        createdAt: new Date(createdAt).toISOString(),
+        publicSince: publicSince === undefined ? null : new Date(publicSince).toISOString(),
+      }
 
 /** A credential in the words of a status. */
 export const describeCredential = (credential: CredentialBody) => ({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { createServer, request } from 'node:http'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { HandoverFunder, localFunder, signPrepared } from '../../src/anchor/index.ts'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
@@ -9,18 +9,9 @@ import { Keyring } from '../../src/keys/index.ts'
 import { type AnchorSettings, anchorOf } from '../../src/node/anchors.ts'
 import { type RunningDevnet, startDevnet } from '../../testnet/stellar/index.ts'
 import { TestKey } from '../anchor/stellar/stand-in.ts'
-import { InProcess, Recorder } from './support.ts'
+import { freePort, InProcess, Recorder } from './support.ts'
 
 const rejectsWith = (code: string) => (error: unknown) => error instanceof Error && 'code' in error && error.code === code
-
-/** A port that was free a moment ago. */
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const control = (
   dataDir: string,

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Attester } from '../../src/attest/attester.ts'
 import {
@@ -11,6 +12,15 @@ import {
 import { type Clock, type Log, type LogFields, systemClock } from '../../src/base/index.ts'
 import { createNode, type MeshNode, type NodeInit } from '../../src/index.ts'
 import { MEASUREMENTS } from '../attest/support.ts'
+
+/** A port that nobody listens at now. */
+export const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
 
 /** A log that remembers. */
 export class Recorder implements Log {

@@ -1,10 +1,10 @@
 import { type Clock, messageOf, RefusedError } from '../../base/index.ts'
 import { badXdr, concat, toBase64, u32be } from '../xdr.ts'
-import { rpc } from './ledger-source.ts'
+import { rpc } from './rpc.ts'
 import { parseContract } from './strkey.ts'
 
 // The contract of rs-modular-dstack (`simple-cluster`): anybody may be the first to call its bootstrap, and its entries expire. So
-// it is a weaker witness than a frozen account, and is only shown.
+// it is a weaker witness than a frozen account.
 
 const CONTRACT_ENTRY_BYTES_MAX = 64 * 1024
 const TIMEOUT_MS = 10_000
@@ -26,19 +26,28 @@ export interface ContractReport {
   readonly latestLedger: number
 }
 
-/** Asks one Stellar RPC server. Throws RefusedError, TransientError. */
-export const readContract = async (contract: string, url: string, clock: Clock): Promise<ContractReport> => {
-  const id = parseContract(contract)
-  if (id === undefined) throw new RefusedError('bad_contract', `${JSON.stringify(contract)} is not a contract's address`)
-  const key = concat([
+/** LedgerKey (XDR) of a contract's instance, where the seed keeps the shared key. */
+export const instanceKey = (id: Uint8Array): Uint8Array =>
+  concat([
     u32be(LEDGER_KEY_CONTRACT_DATA),
     u32be(SC_ADDRESS_TYPE_CONTRACT),
     id,
     u32be(SCV_LEDGER_KEY_CONTRACT_INSTANCE),
     u32be(DURABILITY_PERSISTENT),
   ])
-  const http = { clock, timeoutMs: TIMEOUT_MS, signal: undefined }
-  const { result, refusal } = await rpc(http, url, 'getLedgerEntries', { keys: [toBase64(key)] })
+
+/** Asks one Stellar RPC server. Throws RefusedError, TransientError. */
+export const readContract = async (
+  contract: string,
+  url: string,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<ContractReport> => {
+  const id = parseContract(contract)
+  if (id === undefined) throw new RefusedError('bad_contract', `${JSON.stringify(contract)} is not a contract's address`)
+  const key = instanceKey(id)
+  const reach = { clock, timeoutMs: TIMEOUT_MS, signal }
+  const { result, refusal } = await rpc(reach, url, 'getLedgerEntries', { keys: [toBase64(key)] })
   if (result === undefined) throw new RefusedError('contract_unreadable', `the server refuses: ${refusal}`)
   const [entry, ...more] = result.raw('entries') === null ? [] : result.list('entries', 4)
   if (entry === undefined || more.length > 0 || entry.raw('key') !== toBase64(key)) {

@@ -5,7 +5,7 @@ import { type AnchorProof, encodeProof, HEADERS_MAX, PROOF_BYTES_MAX, readTransa
 import { badXdr, concat, u32be } from '../xdr.ts'
 import { openEnvelope, readGenesis } from './genesis.ts'
 import { bareHeader } from './horizon.ts'
-import { ask, Fields, type Http } from './http.ts'
+import { rpc } from './rpc.ts'
 import type { Servers } from './servers.ts'
 
 // Where the parts of a proof come from. Horizon has headers, but neither sets nor results: those come from our devnet ledger's
@@ -22,7 +22,6 @@ export interface LedgerParts {
 
 /** A busy pubnet ledger with all that its contracts did. */
 const LEDGER_BYTES_MAX = 24 * 1024 * 1024
-const RPC_TIMEOUT_MS = 20_000
 
 export interface LedgerSourceParts {
   readonly servers: Servers
@@ -49,7 +48,7 @@ export const fetchLedger = async (sequence: number, parts: LedgerSourceParts): P
   }
   for (const url of parts.rpcs) {
     try {
-      const ledger = await fromRpc(url, sequence, { clock: parts.clock, timeoutMs: RPC_TIMEOUT_MS, signal: parts.signal })
+      const ledger = await fromRpc(url, sequence, parts)
       if (ledger !== undefined) return ledger
     } catch (error) {
       if (!(error instanceof TransientError)) throw error
@@ -58,33 +57,13 @@ export const fetchLedger = async (sequence: number, parts: LedgerSourceParts): P
   return undefined
 }
 
-const fromRpc = async (url: string, sequence: number, http: Http): Promise<LedgerParts | undefined> => {
-  const { result } = await rpc(http, url, 'getLedgers', { startLedger: sequence, pagination: { limit: 1 } })
+const fromRpc = async (url: string, sequence: number, { clock, signal }: LedgerSourceParts): Promise<LedgerParts | undefined> => {
+  const reach = { clock, signal, limitBytes: LEDGER_BYTES_MAX * 2 }
+  const { result } = await rpc(reach, url, 'getLedgers', { startLedger: sequence, pagination: { limit: 1 } })
   if (result === undefined) return undefined
   const ledger = result.list('ledgers', 16).find((each) => each.natural('sequence') === sequence)
   if (ledger === undefined) return undefined
   return { ...(await readCloseMeta(ledger.bytes('metadataXdr', LEDGER_BYTES_MAX))), from: `${url} getLedgers` }
-}
-
-/** A JSON-RPC call. `result` is undefined where the server refuses. */
-export const rpc = async (
-  http: Http,
-  url: string,
-  method: string,
-  params: unknown,
-): Promise<{ result: Fields | undefined; refusal: string }> => {
-  const json = { jsonrpc: '2.0', id: 1, method, params }
-  const answer = await ask(http, url, { json, limitBytes: LEDGER_BYTES_MAX * 2, timeoutMs: RPC_TIMEOUT_MS })
-  if (answer.status !== 200) {
-    throw new TransientError('anchor_unreachable', `${new URL(url).host} answers with status ${answer.status}`)
-  }
-  const fields = new Fields(answer.json, url)
-  const error = fields.raw('error')
-  if (error !== undefined) {
-    const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'no reason'
-    return { result: undefined, refusal: message.slice(0, 200) }
-  }
-  return { result: fields.object('result'), refusal: '' }
 }
 
 /** Header, set and results of a LedgerCloseMeta, whatever its version. */

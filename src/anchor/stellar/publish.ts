@@ -117,22 +117,35 @@ const confirm = async (hash: Uint8Array, publication: Publication, parts: Publis
 const planGenesis = async (publication: Publication, parts: PublishParts, create: boolean): Promise<GenesisTransaction> => {
   const { funder, passphrase, clusterId, entries, homeDomain } = publication
   const { servers, clock } = parts
-  const { value: funders } = await servers.answers((horizon) => horizon.account(funder.account))
-  // The greatest: a server that lags would have us reuse a number.
-  const sequences = funders.flatMap((account) => (account === undefined ? [] : [account.sequence]))
-  if (sequences.length === 0) throw poor(publication, { verdict: 'funder_poor', words: 'no such account' })
-  const { value: fees } = await servers.answers((horizon) => horizon.operationFee())
+  const sequence = await sequenceOf(funder.account, servers)
+  if (sequence === undefined) throw poor(publication, { verdict: 'funder_poor', words: 'no such account' })
   return {
     passphrase,
     funder: funder.account,
-    sequence: sequences.reduce((greatest, each) => (each > greatest ? each : greatest)) + 1n,
-    operationFee: Math.min(OPERATION_FEE_MAX, Math.max(OPERATION_FEE_MIN, ...fees)),
+    sequence: sequence + 1n,
+    operationFee: await offeredFee(servers),
     maxTime: Math.floor((clock.now() + funder.signingMs) / 1_000),
     clusterId,
     entries,
     ...(homeDomain !== undefined && { homeDomain }),
     create,
   }
+}
+
+/** The greatest that a server tells, since one that lags would have us reuse a number; undefined: no such account. */
+export const sequenceOf = async (account: Uint8Array, servers: Servers): Promise<bigint | undefined> => {
+  const { value: views } = await servers.answers((horizon) => horizon.account(account))
+  const sequences = views.flatMap((view) => (view === undefined ? [] : [view.sequence]))
+  return sequences.reduce<bigint | undefined>(
+    (greatest, each) => (greatest === undefined || each > greatest ? each : greatest),
+    undefined,
+  )
+}
+
+/** For one operation, in stroops: what the servers see others pay, up to the maximum. */
+export const offeredFee = async (servers: Servers): Promise<number> => {
+  const { value: fees } = await servers.answers((horizon) => horizon.operationFee())
+  return Math.min(OPERATION_FEE_MAX, Math.max(OPERATION_FEE_MIN, ...fees))
 }
 
 interface Signed extends BuiltTransaction {

@@ -17,9 +17,9 @@ export interface Agreed<T> {
 export class Servers {
   readonly #horizons: readonly Horizon[]
   readonly #clock: Clock
-  constructor(urls: readonly string[], clock: Clock, signal?: AbortSignal) {
+  constructor(urls: readonly string[], clock: Clock, signal?: AbortSignal, timeoutMs = TIMEOUT_MS) {
     this.#clock = clock
-    this.#horizons = urls.map((url) => new Horizon(url, clock, TIMEOUT_MS, signal))
+    this.#horizons = urls.map((url) => new Horizon(url, clock, timeoutMs, signal))
   }
 
   get all(): readonly Horizon[] {

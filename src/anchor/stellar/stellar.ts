@@ -1,8 +1,19 @@
-import { formatClusterId } from '../../../protocols/wire/index.ts'
-import { type Clock, type Log, messageOf, RefusedError } from '../../base/index.ts'
-import type { Anchor, AnchorReading, AnchorRecord, AnchorSigner, Handover, ProofLevel } from '../anchor.ts'
+import { equals, formatClusterId } from '../../../protocols/wire/index.ts'
+import { type Clock, type Log, messageOf, RefusedError, TransientError, UsageError } from '../../base/index.ts'
+import type {
+  Anchor,
+  AnchorLedger,
+  AnchorNote,
+  AnchorPublication,
+  AnchorReading,
+  AnchorSigner,
+  Handover,
+  ProofLevel,
+} from '../anchor.ts'
+import { parseHeader } from '../proof/header.ts'
 import { type Pins, type Proven, verifyProof } from '../proof/proof.ts'
 import { judgeAccount } from './account.ts'
+import { checkContract, isPublished, publishToContract } from './contract-publish.ts'
 import { checkBoot, type GenesisEntries, sameEntries } from './entries.ts'
 import type { Funder, HandoverFunder } from './funder.ts'
 import { fetchProof } from './ledger-source.ts'
@@ -20,6 +31,8 @@ export interface StellarAnchorInit {
   /** Bootstrap addresses to publish at genesis. */
   readonly boot?: readonly string[]
   readonly homeDomain?: string
+  /** The seed's contract (`C…`) to publish to as well. */
+  readonly contract?: string
   /** Opened when a cluster is made; left out: this node makes none. */
   readonly funder?: (signal: AbortSignal | undefined) => Promise<Funder>
   /** The same, where it is on another machine. */
@@ -30,6 +43,9 @@ export interface StellarAnchorInit {
 const NEXT_LEDGER_WAITS = 7
 const NEXT_LEDGER_WAIT_MS = 1_000
 
+/** A question in the middle of an exchange, whose other side waits. */
+const CONFIRM_TIMEOUT_MS = 3_000
+
 /** The Stellar account whose id is the cluster id (design: policy and anchor, "The Stellar anchor"). */
 export class StellarAnchor implements Anchor {
   readonly witness: Network['witness']
@@ -38,6 +54,7 @@ export class StellarAnchor implements Anchor {
   readonly pinned: boolean
   readonly handover?: Handover
   readonly #init: StellarAnchorInit
+  #contractNote: AnchorNote | undefined
 
   constructor(init: StellarAnchorInit) {
     this.#init = init
@@ -47,16 +64,30 @@ export class StellarAnchor implements Anchor {
     this.pinned = init.pins.checkpoints.length + init.pins.validators.length > 0
     if (init.handover !== undefined) this.handover = init.handover
     checkBoot(init.boot ?? [])
+    if (init.contract !== undefined) checkContract(init.contract)
+    // Such a funder signs a genesis and nothing else.
+    if (init.contract !== undefined && init.handover !== undefined) {
+      throw new UsageError('bad_configuration', 'a funder on another machine does not sign calls of a contract', {
+        next: 'give --funder-secret-file or --friendbot with --anchor-contract',
+      })
+    }
+  }
+
+  notes(): readonly AnchorNote[] {
+    return this.#contractNote === undefined ? [] : [this.#contractNote]
   }
 
   #servers(signal: AbortSignal | undefined): Servers {
     return new Servers(this.#init.network.horizons, this.#init.clock, signal)
   }
 
-  async publish(record: AnchorRecord, signer: AnchorSigner, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  async publish(record: AnchorPublication, signer: AnchorSigner, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const { clock, log, network, boot = [], homeDomain } = this.#init
     const servers = this.#servers(signal)
     const entries = entriesOf(record, boot)
+    const call = this.#contractCall(record)
+    // A contract that is taken is known before anything is public.
+    if (call !== undefined) await isPublished(call, { rpcs: network.rpcs, clock, signal })
     const funder = await this.#openFunder(signal)
     let ledger: number | undefined
     try {
@@ -71,10 +102,39 @@ export class StellarAnchor implements Anchor {
         },
         { servers, clock, log, signal },
       )
+      if (call !== undefined) await this.#publishToContract({ ...call, funder }, servers, signal)
     } finally {
       funder.wipe()
     }
     return this.#proveOwn(record, entries, ledger, servers, signal)
+  }
+
+  #contractCall({ clusterId, quote }: AnchorPublication) {
+    const { contract, network } = this.#init
+    if (contract === undefined) return undefined
+    if (quote === undefined) throw new UsageError('no_quote', 'a contract is given the quote itself')
+    return { contract, passphrase: network.passphrase, sharedPublicKey: Buffer.from(clusterId).toString('hex'), quote }
+  }
+
+  /** The account is the anchor, and is public by now: what becomes of the contract is told, and undoes nothing. */
+  async #publishToContract(
+    call: Parameters<typeof publishToContract>[0],
+    servers: Servers,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { clock, log, network } = this.#init
+    const { contract } = call
+    try {
+      await publishToContract(call, { servers, rpcs: network.rpcs, clock, log, signal })
+      log.warn('anchor.contract_published', { contract, witness: `${this.witness}, ${WEAK_WITNESS}` })
+      const words = `also in the contract ${contract} on ${this.witness}, a weaker witness: ${WEAK_WITNESS}`
+      this.#contractNote = { code: 'contract_published', words, alarm: false }
+    } catch (error) {
+      signal?.throwIfAborted()
+      log.error('anchor.contract_failed', { contract, reason: messageOf(error) })
+      const words = `not in the contract ${contract}: ${messageOf(error)}. The account is public all the same`
+      this.#contractNote = { code: 'contract_failed', words, alarm: true }
+    }
   }
 
   async #openFunder(signal: AbortSignal | undefined): Promise<Funder> {
@@ -86,7 +146,7 @@ export class StellarAnchor implements Anchor {
 
   /** A cluster that is public needs no proof to live: without one, joiners ask the servers. */
   async #proveOwn(
-    record: AnchorRecord,
+    record: AnchorPublication,
     entries: GenesisEntries,
     ledger: number | undefined,
     servers: Servers,
@@ -134,7 +194,24 @@ export class StellarAnchor implements Anchor {
     if (proven.entries.next !== undefined) {
       throw new RefusedError('unsupported', 'a cluster with governance may have moved on: a proof of its genesis is not enough')
     }
-    return readingOf(clusterId, proven.entries, proven.level)
+    return { ...readingOf(clusterId, proven.entries, proven.level), ledger: proven.ledger }
+  }
+
+  async confirms({ sequence, hash }: AnchorLedger, signal?: AbortSignal): Promise<boolean> {
+    const { network, clock } = this.#init
+    const servers = new Servers(network.horizons, clock, signal, CONFIRM_TIMEOUT_MS)
+    let headers: readonly Uint8Array[]
+    try {
+      headers = (await servers.answers((horizon) => horizon.header(sequence))).value
+    } catch (error) {
+      // No answer, or a server that forgets old ledgers.
+      if (error instanceof TransientError) return false
+      throw error
+    }
+    if (headers.every((header) => equals(parseHeader(header).hash, hash))) return true
+    throw new RefusedError('proof_invalid', `the servers show another ledger ${sequence} than the proof`, {
+      next: 'whoever gave the proof made it up, or a server lies: ask others with --horizon',
+    })
   }
 
   prove(clusterId: Uint8Array, proof: Uint8Array): Promise<Proven> {
@@ -142,7 +219,10 @@ export class StellarAnchor implements Anchor {
   }
 }
 
-const entriesOf = ({ genesisHash, quoteHash, policyHash }: AnchorRecord, boot: readonly string[]): GenesisEntries => ({
+/** What a contract of the seed is worth. */
+export const WEAK_WITNESS = 'anybody may have been the first to write it, one server tells it, and it expires'
+
+const entriesOf = ({ genesisHash, quoteHash, policyHash }: AnchorPublication, boot: readonly string[]): GenesisEntries => ({
   genesisHash,
   quoteHash,
   policyHash,

@@ -22,7 +22,9 @@ describe('publishing a genesis on a ledger', function () {
     const proof = await anchor.publish(record, keys)
     assert.deepEqual(await anchor.read(record.clusterId), { ...record, boot, proof: 'account' })
     assert.ok(proof !== undefined)
-    assert.deepEqual(await anchor.verify(record.clusterId, proof), { ...record, boot, proof: 'transaction' })
+    const { ledger: holder, ...proven } = await anchor.verify(record.clusterId, proof)
+    assert.deepEqual(proven, { ...record, boot, proof: 'transaction' })
+    assert.deepEqual(Buffer.from(holder!.hash), ledger.ledgers[holder!.sequence - 1]!.hash)
     const account = ledger.accounts.get(formatClusterId(record.clusterId))!
     assert.deepEqual([account.frozen, account.homeDomain, account.data.size], [true, 'example.org', 6])
   })
