@@ -89,7 +89,13 @@ export class MeshNode {
     this.#log = init.log ?? silentLog
     const anchor = init.anchor ?? anchorOf({}, init.dataDir)
     this.#anchor = typeof anchor === 'function' ? anchor({ clock: this.#clock, random: this.#random, log: this.#log }) : anchor
-    this.#watch = new AnchorWatch({ anchor: this.#anchor, clock: this.#clock, random: this.#random, log: this.#log })
+    this.#watch = new AnchorWatch({
+      anchor: this.#anchor,
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+      onAlarm: (alarm, on) => this.#events.emit({ kind: 'alarm', alarm, on }),
+    })
   }
 
   /**
