@@ -94,7 +94,7 @@ export class MeshNode {
       clock: this.#clock,
       random: this.#random,
       log: this.#log,
-      onAlarm: (alarm, on) => this.#events.emit({ kind: 'alarm', alarm, on }),
+      onAlarm: (alarm, on) => this.events.emit({ kind: 'alarm', alarm, on }),
     })
   }
 

@@ -27,6 +27,8 @@ const STATUS: NodeStatus = {
   tee: 'emulator',
   witness: 'file',
   proof: null,
+  genesis: null,
+  anchorNotes: [],
   policy: { hash: 'ab'.repeat(32), insecure: true, words: ['INSECURE: a rehearsal'] },
   epochs: [0],
   credential: null,
