@@ -21,6 +21,7 @@ export {
   type JudgeOptions,
   type RefusedVerdict,
   rootNameOf,
+  tdDigest,
   type Verdict,
   type Verifier,
   type VerifierInit,

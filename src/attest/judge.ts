@@ -26,6 +26,9 @@ import { type Finding, judgeApps, judgePlatform, judgeTd } from './policy/judge-
 import type { Policy } from './policy/policy.ts'
 import { PreparedCache } from './prepared.ts'
 
+/** What names a TD in credentials: SHA-384 of the TD body that a quote signs. */
+export const tdDigest = (td: Pick<TdBody, 'bytes'>): Uint8Array => Uint8Array.from(createHash('sha384').update(td.bytes).digest())
+
 /** What is known of a TD whose evidence was accepted. */
 export interface JudgedTd {
   /** SHA-384 of the TD body: names the TD in credentials and revocations. */
@@ -284,7 +287,7 @@ export const createVerifier = ({ policy, clock, ownCollateral }: VerifierInit): 
       return {
         accepted: true,
         judged: {
-          tdDigest: Uint8Array.from(createHash('sha384').update(td.bytes).digest()),
+          tdDigest: tdDigest(td),
           td,
           apps: identity.apps,
           platformId,

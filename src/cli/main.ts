@@ -5,6 +5,8 @@ import { certCommand } from './cert.ts'
 import { devnetCommand } from './devnet.ts'
 import { eventLogCommand } from './event-log.ts'
 import { keyCommand } from './key.ts'
+import { leaveCommand } from './leave.ts'
+import { membersCommand } from './members.ts'
 import { exitCodeOf, printError } from './output.ts'
 import { policyCommand } from './policy.ts'
 import { quoteCommand } from './quote.ts'
@@ -15,6 +17,8 @@ import { upCommand } from './up.ts'
 const COMMANDS = [
   upCommand,
   statusCommand,
+  membersCommand,
+  leaveCommand,
   anchorCommand,
   keyCommand,
   tlsCommand,
@@ -51,6 +55,7 @@ Examples:
   npx dstack-mesh up --new                                   make a cluster on TDX hardware
   npx dstack-mesh up --cluster G… --peer /ip4/…/tcp/4001     join it
   npx dstack-mesh status                                     what the node of this machine does
+  npx dstack-mesh members --watch                            who is in the cluster
   npx dstack-mesh key my/path                                the key that its app gets
   npx dstack-mesh policy check policy.json                   what a policy says, or what is wrong with it
   npx dstack-mesh quote verify --quote q --collateral c.json whether a quote holds, and its TCB status

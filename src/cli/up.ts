@@ -58,7 +58,7 @@ Examples:
     const status = node.status()
     if (options.json) printJson({ ...status, controlSocket: controlSocketPath(init.dataDir) })
     else printReady(status, init.dataDir)
-    await stopped
+    await Promise.race([stopped, node.ended])
   })
 }
 

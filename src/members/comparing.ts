@@ -55,11 +55,11 @@ export class Comparing {
     return this.#seedNow()
   }
 
-  async with(peer: string, options = { seed: false }): Promise<SyncOutcome> {
+  async with(peer: string, { seed } = { seed: false }): Promise<SyncOutcome> {
     if (this.#open.has(peer) || this.#open.size >= SYNCS_MAX) return 'failed'
     this.#open.add(peer)
     try {
-      return await this.#init.network.sync(peer, options)
+      return await this.#init.network.sync(peer, { seed, addresses: this.#init.outlook.addressesOf(peer) })
     } catch {
       return 'failed'
     } finally {

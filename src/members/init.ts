@@ -17,16 +17,18 @@ export interface MembersNetwork {
   ping(peer: string, timeoutMs: number): Promise<'answered' | 'refused' | 'silent'>
   /** Whether `via` reaches the member `target` (multihash bytes). */
   probe(via: string, target: Uint8Array, timeoutMs: number): Promise<boolean>
-  sync(peer: string, options: { seed: boolean }): Promise<SyncOutcome>
+  /** @param options.addresses - where the peer is, as far as the table knows */
+  sync(peer: string, options: { seed: boolean; addresses: readonly string[] }): Promise<SyncOutcome>
   /** Undefined: this node may not issue now. */
   challenge(peer: string): Promise<ChallengeOutcome | undefined>
   ask(peer: string): Promise<AnswerOutcome>
   /** Quotes, judges itself and takes the new credential. */
   selfIssue(): Promise<boolean>
-  /** From now on it may gossip with us; from now on it may not. */
-  admitted(peer: string): void
+  /** From now on it may gossip with us, and is at these addresses; told again when they change. */
+  admitted(peer: string, addresses: readonly string[]): void
+  /** From now on it may not. */
   expelled(peer: string): void
-  /** Members in the table, with this node. */
+  /** How many members there are, this one included. Told every second. */
   size(members: number): void
 }
 

@@ -262,7 +262,9 @@ export class Members {
         break
       case 'updated':
         this.#watching.handle({ kind: 'spoke', peer })
-        if (effect.addressesChanged) this.#changed(peer, 'updated')
+        if (!effect.addressesChanged) break
+        this.#init.network.admitted(peer, this.#outlook.addressesOf(peer))
+        this.#changed(peer, 'updated')
         break
       case 'left':
         this.#unlink(peer)
@@ -302,7 +304,7 @@ export class Members {
   #link(peer: string): void {
     if (this.#linked.has(peer)) return
     this.#linked.add(peer)
-    this.#init.network.admitted(peer)
+    this.#init.network.admitted(peer, this.#outlook.addressesOf(peer))
   }
 
   #unlink(peer: string): void {

@@ -1,4 +1,12 @@
-import { activeEntries, type Entry, entryOf, type Instant, isActive, type Table } from '../../protocols/membership/index.ts'
+import {
+  activeEntries,
+  addressesOf,
+  type Entry,
+  entryOf,
+  type Instant,
+  isActive,
+  type Table,
+} from '../../protocols/membership/index.ts'
 import type { Clock } from '../base/index.ts'
 import { peerOfText } from './peer-text.ts'
 import type { MemberTable } from './table.ts'
@@ -36,6 +44,12 @@ export class Outlook {
 
   entry(peer: string): Entry | undefined {
     return entryOf(this.table.value, peerOfText(peer))
+  }
+
+  /** Text multiaddrs at which this peer is, as far as the table knows. */
+  addressesOf(peer: string): readonly string[] {
+    const entry = this.entry(peer)
+    return entry === undefined ? [] : addressesOf(entry)
   }
 
   active(): Entry[] {

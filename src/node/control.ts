@@ -8,6 +8,8 @@ import { MeshError, messageOf, UsageError } from '../base/index.ts'
 export interface ControlHost {
   status(): unknown
   members(): unknown
+  /** Tells the others, and ends. Throws UsageError where nobody else holds the secret, unless it is forced. */
+  leave(options: { force: boolean; forget: boolean }): Promise<{ cluster: string }>
   /** Where a transaction may wait for a funder on another machine. */
   handover?: Handover | undefined
   /** The key of `path` for the app `name` (default: the only one), 64 hex digits. */
@@ -82,6 +84,10 @@ const answer = async (request: IncomingMessage, host: ControlHost): Promise<unkn
       if (host.handover === undefined) throw nothingWaits()
       await host.handover.deliver(envelope)
       return { accepted: true }
+    }
+    case 'POST /leave': {
+      const { force, forget } = await readJson(request)
+      return host.leave({ force: force === true, forget: forget === true })
     }
     case 'POST /key': {
       const { path, app } = await readJson(request)

@@ -39,6 +39,8 @@ export interface NodeInit {
   readonly clusterFile?: string
   /** @default ['/ip4/0.0.0.0/tcp/4001'] */
   readonly listen?: readonly string[]
+  /** Whether this node's addresses may be told to strangers. @default false */
+  readonly public?: boolean
   /** Makes quotes. @default the TEE that `tee` names */
   readonly attester?: Attester
   /** @default { kind: 'auto' } */

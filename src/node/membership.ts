@@ -13,7 +13,7 @@ import {
   type Judged,
   type Refused,
 } from '../../protocols/records/index.ts'
-import { type Binding, peerSignedBytes, reportData, u32be, u64be } from '../../protocols/wire/index.ts'
+import { type Binding, type PeerSignatureContext, peerSignedBytes, reportData, u32be, u64be } from '../../protocols/wire/index.ts'
 import type { AcceptedVerdict, Attester, JudgedTd } from '../attest/index.ts'
 import { type Clock, RefusedError } from '../base/index.ts'
 import type { NodePolicy } from './cluster-policy.ts'
@@ -47,7 +47,8 @@ export interface Issuer {
   clock: Clock
 }
 
-const signAsPeer = (peerKey: PrivateKey, context: 'credential', bytes: Uint8Array): Uint8Array => {
+/** Signed in the name of this peer alone. */
+export const signAsPeer = (peerKey: PrivateKey, context: PeerSignatureContext, bytes: Uint8Array): Uint8Array => {
   const signature = peerKey.sign(peerSignedBytes(context, bytes))
   // ed25519 keys of this library sign synchronously; anything else would be a change that must be noticed.
   if (!(signature instanceof Uint8Array)) throw new TypeError('the peer key does not sign synchronously')
@@ -142,6 +143,10 @@ export class Membership {
   get credential(): CredentialBody {
     return this.#body
   }
+  /** The own credential, encoded. */
+  get credentialBytes(): Uint8Array {
+    return this.#standing.credential
+  }
   get evidence(): Evidence {
     return this.#standing.evidence
   }
@@ -171,12 +176,14 @@ export class Membership {
     admit(peerId: Uint8Array, credential: Uint8Array): void
     onJudged(peerId: Uint8Array, judged: JudgedTd): void
     onStep?(step: OnboarderStep, joinId: string): void
+    /** Whether this node may issue credentials now. */
+    mayIssue(): boolean
   }): OnboarderRole {
     const { keys, policy } = this.#issuer
     return {
       genesisHash: this.genesisHash,
       genesis: encodeGenesisBundle(this.genesis),
-      standing: () => this.standing(),
+      standing: () => (options.mayIssue() ? 'active' : 'lapsed'),
       signAsCluster: (context, bytes) => keys.signAsCluster(context, bytes),
       judge: (evidence, expected) => {
         const verdict: AcceptedVerdict | Refused = policy.judge(evidence, expected)

@@ -1,6 +1,5 @@
 import type { PrivateKey } from '@libp2p/interface'
 import { MEMBERSHIP_LIMIT_BYTES, membersTopic } from '../../protocols/membership/index.ts'
-import { onboard } from '../../protocols/onboard/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
 import type { Anchor, ProofLevel } from '../anchor/index.ts'
@@ -17,7 +16,7 @@ import {
   TransientError,
   UsageError,
 } from '../base/index.ts'
-import { MemberTable } from '../members/index.ts'
+import { type Members, MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, type Network } from '../net/index.ts'
 import { AnchorWatch, publishedBy } from './anchor-watch.ts'
 import { anchorOf } from './anchors.ts'
@@ -33,10 +32,11 @@ import { joinCluster } from './join.ts'
 import type { Membership } from './membership.ts'
 import type { NodeMetrics, Rendered } from './metrics/index.ts'
 import { metricsRoutes } from './metrics-route.ts'
-import { observedJoin, observedVerifier } from './observed.ts'
+import { observedVerifier } from './observed.ts'
+import { openMembers } from './open-members.ts'
 import { keyDeriver } from './parts.ts'
-import { instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
-import { renewWhileAlone } from './renewal.ts'
+import { forget, instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
+import { meshServices } from './services.ts'
 import { controlSocketPath } from './settings.ts'
 import { describeCredential, describeGenesis, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
 import { openStatusPort, type StatusPort } from './status-port.ts'
@@ -57,7 +57,7 @@ export class MeshNode {
   readonly #log: Log
   readonly #anchor: Anchor
   readonly #stopping = new AbortController()
-  readonly #table = new MemberTable()
+  readonly #table: MemberTable
   /** What happens here, for whoever shows or counts it. */
   readonly events = new NodeEvents()
   readonly #cleanups: (() => Promise<void>)[] = []
@@ -65,12 +65,15 @@ export class MeshNode {
   /** As it was told, or as its cluster file says. */
   #entry: Entry
   #clusterId: Uint8Array | undefined
-  #network: Network<{ onboard: ReturnType<typeof onboard> }> | undefined
+  #network: Network<ReturnType<typeof meshServices>> | undefined
   #attester: Attester | undefined
   #seen: OpenTee['seen'] = () => {}
   /** The newest that the attester gave: others' evidence is judged by it where it is newer than theirs. */
   #collateral: Collateral | undefined
   #membership: Membership | undefined
+  #members: Members | undefined
+  /** Who let this node in; none made the first member one. */
+  #onboarder: string | undefined
   #proof: ProofLevel | undefined
   /** When the genesis became public, by a witness. */
   #publicSince: number | undefined
@@ -80,6 +83,7 @@ export class MeshNode {
   #metrics: NodeMetrics | undefined
   #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
+  readonly #ended = Promise.withResolvers<void>()
 
   constructor(init: NodeInit) {
     this.#init = init
@@ -87,6 +91,7 @@ export class MeshNode {
     this.#clock = init.clock ?? systemClock
     this.#random = init.random ?? systemRandom
     this.#log = init.log ?? silentLog
+    this.#table = new MemberTable(this.#clock)
     const anchor = init.anchor ?? anchorOf({}, init.dataDir)
     this.#anchor = typeof anchor === 'function' ? anchor({ clock: this.#clock, random: this.#random, log: this.#log }) : anchor
     this.#watch = new AnchorWatch({
@@ -129,6 +134,7 @@ export class MeshNode {
     const control = await openControl(controlSocketPath(dataDir), {
       status: () => this.status(),
       members: () => this.members(),
+      leave: (options) => this.leave(options),
       handover: this.#anchor.handover,
       ...controlKeys({
         membership: () => this.#membership,
@@ -147,7 +153,8 @@ export class MeshNode {
     prepareApps(this.#init.appRoutes)
     const membership =
       entry.kind === 'new' ? await this.#bootstrap(apps, attester, peerKey) : await this.#join(apps, attester, peerKey)
-    this.#enter(membership, attester)
+    await this.#enter(membership, attester)
+    signal.throwIfAborted()
     // Last of all the apps' sockets: by now every quote says which app runs and which cluster feeds it.
     for (const app of apps) {
       signal.throwIfAborted()
@@ -311,9 +318,10 @@ export class MeshNode {
     })
     this.#proof = proof
     this.#publicSince = publicSince
+    this.#onboarder = onboarder.peerId.toString()
     this.#table.admit(
       {
-        peerId: onboarder.peerId.toString(),
+        peerId: this.#onboarder,
         credential: decodeCredential(onboarder.credential).body,
         addresses: [onboarder.address],
       },
@@ -329,58 +337,75 @@ export class MeshNode {
       peerKey,
       listen,
       clock: this.#clock,
-      isMember: (peer) => this.#table.has(peer.toString(), this.#clock.now()),
       metrics: this.#metrics?.libp2p,
-      gossip: { topic: membersTopic(clusterId), maxBytes: MEMBERSHIP_LIMIT_BYTES, validate: async () => 'ignore' },
-      services: {
-        onboard: onboard({
-          clusterId,
-          timer: this.#clock,
-          random: this.#random,
-          ...(this.#init.sealer !== undefined && { sealer: this.#init.sealer }),
-          onOutcome: observedJoin(this.#log, this.events),
-        }),
+      isMember: (peer) => this.#members?.isLinked(peer.toString()) ?? false,
+      gossip: {
+        topic: membersTopic(clusterId),
+        maxBytes: MEMBERSHIP_LIMIT_BYTES,
+        validate: async (author, data) => (await this.#members?.validate(author.toMultihash().bytes, data)) ?? 'ignore',
       },
+      services: meshServices({
+        clusterId,
+        clock: this.#clock,
+        random: this.#random,
+        log: this.#log,
+        events: this.events,
+        sealer: this.#init.sealer,
+        members: () => this.#members,
+      }),
     })
     await network.start()
     this.#network = network
     this.#cleanups.push(() => this.#briefly(Promise.resolve(network.stop())))
+    network.onSubscriber(() => this.#members?.subscribed())
+    network.onClosed((peer) => this.#members?.closed(peer.toString()))
     this.#log.info('net.listening', { peer: network.peerId.toString(), addresses: this.addresses() })
   }
 
-  /** From here on this node is a member: it serves joiners and keeps its credential. */
-  #enter(membership: Membership, attester: Attester): void {
+  /** From here on this node is a member: it knows the others, serves joiners, and keeps its credential. */
+  async #enter(membership: Membership, attester: Attester): Promise<void> {
     this.#membership = membership
-    this.#state = 'member'
     const { policy } = membership.policy
     for (const insecurity of insecurities(policy)) this.#log.warn('policy.insecure', { insecurity })
+    const onJudged = (peerId: Uint8Array, evaluationDataNumber: number) => this.#seen(evaluationDataNumber, peerIdText(peerId))
+    const members = openMembers({
+      membership,
+      attester,
+      table: this.#table,
+      network: this.#network!,
+      addresses: () => this.addresses(),
+      public: this.#init.public ?? false,
+      onJudged,
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+      events: this.events,
+      signal: this.#stopping.signal,
+    })
+    this.#members = members
+    this.#cleanups.push(() => this.#briefly(members.stop()))
     this.#network!.services.onboard.serveAs(
       membership.onboarder({
-        admit: (peerId, credential) => this.#admit(peerId, credential),
-        onJudged: (peerId, judged) => this.#seen(judged.tcbEvaluationDataNumber, peerIdText(peerId)),
+        admit: (peerId, credential) => members.admit(decodeCredential(credential).body, this.#seenAt(peerId)),
+        mayIssue: () => members.standing() === 'active',
+        onJudged: (peerId, judged) => onJudged(peerId, judged.tcbEvaluationDataNumber),
         onStep: (step, joinId) => this.#log.info(`onboard.${step}`, { joinId }),
       }),
     )
-    const renewal = renewWhileAlone(membership, attester, {
-      alone: () => this.#table.active(this.#clock.now()).length === 0,
-      log: this.#log,
-      signal: this.#stopping.signal,
-    }).catch((error) => {
-      if (!this.#stopping.signal.aborted) this.#log.error('member.renewal_ended', { reason: messageOf(error) })
-    })
-    this.#cleanups.push(() => this.#briefly(renewal))
+    await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })
+    members.run()
+    this.#state = 'member'
     const watching = this.#watch.run(publishedBy(membership), this.#stopping.signal).catch((error) => {
       if (!this.#stopping.signal.aborted) this.#log.error('anchor.watch_ended', { reason: messageOf(error) })
     })
     this.#cleanups.push(() => this.#briefly(watching))
   }
 
-  #admit(peerId: Uint8Array, credential: Uint8Array): void {
-    const peer = this.#network!.libp2p.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
-    const addresses =
-      peer === undefined ? [] : this.#network!.libp2p.getConnections(peer).map((connection) => connection.remoteAddr.toString())
-    const member = { peerId: peerIdText(peerId), credential: decodeCredential(credential).body, addresses }
-    this.#table.admit(member, this.#clock.now())
+  /** Where a peer is connected from: all that is known of it until it publishes its own record. */
+  #seenAt(peerId: Uint8Array): string[] {
+    const { libp2p } = this.#network!
+    const peer = libp2p.getPeers().find((known) => equals(known.toMultihash().bytes, peerId))
+    return peer === undefined ? [] : libp2p.getConnections(peer).map((connection) => connection.remoteAddr.toString())
   }
 
   #openApp(app: App, membership: Membership, attester: Attester): Promise<UnixSocket> {
@@ -427,9 +452,15 @@ export class MeshNode {
   members(): MemberStatus[] {
     const membership = this.#membership
     if (membership === undefined) return []
-    const own = { peerId: this.#network!.peerId.toString(), credential: membership.credential, addresses: this.addresses() }
-    return [own, ...this.#table.active(this.#clock.now())].map(({ peerId, credential, addresses }) => ({
+    const own = {
+      peerId: this.#network!.peerId.toString(),
+      credential: membership.credential,
+      addresses: this.addresses(),
+      state: 'self' as const,
+    }
+    return [own, ...(this.#members?.list() ?? [])].map(({ peerId, credential, addresses, state }) => ({
       peerId,
+      state,
       addresses,
       tcbStatus: credential.judged.tcbStatus,
       ...describeCredential(credential),
@@ -471,6 +502,30 @@ export class MeshNode {
     return this.#state === 'member' && lapsed ? 'lapsed' : this.#state
   }
 
+  /**
+   * Leaves the cluster: tells the others, then stops (not awaited: the answer has still to be sent).
+   * Throws UsageError when no other member answers, for then the secret is lost, unless forced.
+   */
+  async leave(options: { force?: boolean; forget?: boolean } = {}): Promise<{ cluster: string }> {
+    if (this.#members === undefined) {
+      throw new UsageError('not_member', 'this node is no member yet', { next: 'stop it with Ctrl-C' })
+    }
+    if (options.force !== true && !this.members().some(({ state }) => state === 'active')) {
+      throw new UsageError('last_member', 'no other member answers: when this one leaves, the secret is lost for good', {
+        next: 'start another member first, or give --force',
+      })
+    }
+    await this.#briefly(this.#members.leave())
+    if (options.forget === true) await forget(this.#init.dataDir)
+    setImmediate(() => void this.stop())
+    return { cluster: formatClusterId(this.#clusterId!) }
+  }
+
+  /** Resolves when this node has stopped, for whatever reason. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
+  }
+
   /** Closes everything in reverse order and wipes the keys. Safe to call twice. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
@@ -481,8 +536,11 @@ export class MeshNode {
     this.#stopping.abort(new TransientError('stopping', 'the node is stopping'))
     // A start under way ends first: it may be opening what has to be closed.
     if (this.#starting !== undefined) await this.#briefly(this.#starting.catch(() => {}))
+    // Before anything is closed: the others need not find out by themselves.
+    if (this.#members !== undefined) await this.#briefly(this.#members.leave().catch(() => {}))
     await this.#close()
     this.#log.info('node.stopped')
+    this.#ended.resolve()
   }
 
   async #close(): Promise<void> {

@@ -67,6 +67,16 @@ export const remember = async (
   }
 }
 
+/** Removes what {@link remember} wrote; what else lies in the folder stays. */
+export const forget = async (dataDir: string): Promise<void> => {
+  try {
+    // The cluster first: without it the others say nothing.
+    for (const name of [CLUSTER_FILE, GENESIS_FILE, PROOF_FILE]) await rm(join(dataDir, name), { force: true })
+  } catch (cause) {
+    throw unusable(dataDir, cause)
+  }
+}
+
 /** The anchor's proof from an earlier join; not checked here. undefined: none, or none that could hold. */
 export const rememberedProof = async (dataDir: string): Promise<Uint8Array | undefined> => {
   const path = join(dataDir, PROOF_FILE)

@@ -7,6 +7,11 @@ export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapse
 
 export interface MemberStatus {
   peerId: string
+  /**
+   * `self`: this node. `unreachable`: it answers neither this node nor those that this node asked. `lapsed`: its credential ran
+   * out, and it waits to be challenged.
+   */
+  state: 'self' | 'active' | 'unreachable' | 'lapsed'
   addresses: string[]
   tcbStatus: string
   issuer: string

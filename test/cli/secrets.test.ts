@@ -321,6 +321,7 @@ describe('secrets and certificates on the command line', function () {
       volumeKey,
       status: none,
       members: none,
+      leave: none,
       key: none,
       domainKey: none,
       domainRequest: none,

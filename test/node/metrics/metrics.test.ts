@@ -13,6 +13,7 @@ import { Scrape } from './scrape.ts'
 const member = (peerId: string): MemberStatus => ({
   peerId,
   addresses: ['/ip4/192.0.2.7/tcp/4001'],
+  state: 'active',
   tcbStatus: 'UpToDate',
   issuer: 'issuer',
   selfIssued: false,
