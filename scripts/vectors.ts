@@ -1,4 +1,4 @@
-// Writes vectors.json of protocols/{wire,records,onboard,challenge}: messages, whole and broken, with what an implementation must make of
+// Writes vectors.json of protocols/{wire,records,onboard,membership,challenge,evidence}: messages, whole and broken, with what an implementation must make of
 // them. The same on every machine. `--check` compares instead of writing.
 import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -65,6 +65,7 @@ import {
 } from '../protocols/wire/index.ts'
 import { Keyring } from '../src/keys/index.ts'
 import { challengeVectors } from './challenge-vectors.ts'
+import { evidenceVectors } from './evidence-vectors.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))
@@ -927,6 +928,7 @@ const files = {
     len,
     signWithSeed,
   }),
+  'protocols/evidence/vectors.json': evidenceVectors({ clusterId, peerId: onboarder.id, filler, flipped, hex }),
 }
 const check = process.argv.includes('--check')
 let stale = 0

@@ -74,6 +74,7 @@ export {
 } from './node/settings.ts'
 export type { MemberStatus, NodeState, NodeStatus } from './node/status.ts'
 export type { StatusPortInit } from './node/status-port.ts'
+export type { ClusterCheck, ClusterVerification, VerifiedCluster } from './node/verify-cluster.ts'
 
 /** A node, not started. Its libraries are loaded here, not when this module is: whoever only judges a quote needs none. */
 export const createNode = async (init: NodeInit): Promise<MeshNode> => {
@@ -93,6 +94,14 @@ export const anchorTools = async () => ({
   ...(await import('./node/anchors.ts')),
   ...(await import('./node/remember.ts')),
 })
+
+/**
+ * Judges a cluster from outside, by what one of its members answered to a nonce (`GET /evidence?nonce=` of its status port). Never
+ * throws on a hostile answer; UsageError on wrong pins.
+ */
+export const verifyCluster = async (
+  given: import('./node/verify-cluster.ts').ClusterVerification,
+): Promise<import('./node/verify-cluster.ts').VerifiedCluster> => (await import('./node/verify-cluster.ts')).verifyCluster(given)
 
 /** The routes of an app's socket as a Markdown table, printed from what is served. */
 export const describeRoutes = async (): Promise<string> => (await import('./api/index.ts')).describeRoutes()

@@ -13,12 +13,14 @@ import { quoteCommand } from './quote.ts'
 import { statusCommand } from './status.ts'
 import { tlsCommand } from './tls.ts'
 import { upCommand } from './up.ts'
+import { verifyCommand } from './verify.ts'
 
 const COMMANDS = [
   upCommand,
   statusCommand,
   membersCommand,
   leaveCommand,
+  verifyCommand,
   anchorCommand,
   keyCommand,
   tlsCommand,
@@ -56,6 +58,7 @@ Examples:
   npx dstack-mesh up --cluster G… --peer /ip4/…/tcp/4001     join it
   npx dstack-mesh status                                     what the node of this machine does
   npx dstack-mesh members --watch                            who is in the cluster
+  npx dstack-mesh verify http://…:8091/ --cluster G…         judge a cluster from outside
   npx dstack-mesh key my/path                                the key that its app gets
   npx dstack-mesh policy check policy.json                   what a policy says, or what is wrong with it
   npx dstack-mesh quote verify --quote q --collateral c.json whether a quote holds, and its TCB status

@@ -25,7 +25,8 @@ export const attest = async (attester: Attester, binding: Binding, signal?: Abor
   return { quote, collateral: await attester.collateral(signal), eventLog: [...attester.eventLog()], binding }
 }
 
-const judgedRecord = (td: JudgedTd): Judged => ({
+/** What of a judged TD a credential states. */
+export const judgedRecord = (td: JudgedTd): Judged => ({
   mrTd: td.td.mrTd,
   rtmr: [...td.td.rtmr],
   mrConfigId: td.td.mrConfigId,

@@ -34,6 +34,7 @@ import type { NodeMetrics, Rendered } from './metrics/index.ts'
 import { metricsRoutes } from './metrics-route.ts'
 import { observedVerifier } from './observed.ts'
 import { openMembers } from './open-members.ts'
+import { MembersFirst } from './outsiders.ts'
 import { keyDeriver } from './parts.ts'
 import { forget, instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
 import { meshServices } from './services.ts'
@@ -60,6 +61,7 @@ export class MeshNode {
   readonly #table: MemberTable
   /** What happens here, for whoever shows or counts it. */
   readonly events = new NodeEvents()
+  readonly #membersFirst = new MembersFirst()
   readonly #cleanups: (() => Promise<void>)[] = []
   #state: NodeState = 'starting'
   /** As it was told, or as its cluster file says. */
@@ -187,9 +189,12 @@ export class MeshNode {
       place,
       status: () => this.status(),
       membership: () => this.#membership,
+      attester: () => this.#attester,
+      idle: (signal) => this.#membersFirst.idle(signal),
       events: this.events,
       clock: this.#clock,
       log: this.#log,
+      signal: this.#stopping.signal,
       routes: metricsRoutes(this.#metrics),
     })
     this.#statusPort = port
@@ -256,7 +261,7 @@ export class MeshNode {
         return this.#collateral
       },
     }
-    return this.#attester
+    return this.#membersFirst.counting(this.#attester)
   }
 
   #verifier(): VerifierFactory {

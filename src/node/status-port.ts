@@ -1,17 +1,19 @@
 import { hostname } from 'node:os'
 import {
   createStatusServer,
+  evidenceRoute,
   History,
   type StatusPlace,
   type StatusRoute,
   type StatusView,
   VIEW_MEMBERS_MAX,
 } from '../api/index.ts'
-import { explainQuote, parseQuote } from '../attest/index.ts'
+import { type Attester, explainQuote, parseQuote } from '../attest/index.ts'
 import { type Clock, type Log, messageOf, UsageError } from '../base/index.ts'
 import { VERSION } from './apps.ts'
 import type { NodeEvents } from './events.ts'
 import type { Membership } from './membership.ts'
+import { Outsiders } from './outsiders.ts'
 import type { NodeStatus } from './status.ts'
 
 /** Where a node shows itself over HTTP. */
@@ -27,6 +29,11 @@ export interface StatusPortParts {
   readonly events: NodeEvents
   readonly clock: Clock
   readonly log: Log
+  /** The TD's attester, once it is open. */
+  readonly attester: () => Attester | undefined
+  /** Resolves when no member waits for a quote of this TD. */
+  readonly idle: (signal: AbortSignal) => Promise<void>
+  readonly signal: AbortSignal
   /** What else the port serves. */
   readonly routes?: readonly StatusRoute[]
 }
@@ -61,7 +68,7 @@ export const openStatusPort = async (parts: StatusPortParts): Promise<StatusPort
       },
       health: () => healthOf(status(), membership()),
     },
-    routes,
+    routes: [evidenceRoute(new Outsiders(parts), clock), ...routes],
     names: [hostname(), ...(place.names ?? [])],
     clock,
     log,

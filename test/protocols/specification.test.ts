@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { REFUSAL_CODES, REPORT_DATA_CONTEXTS } from '../../protocols/wire/index.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../../protocols/${path}`, import.meta.url), 'utf8')
-const vectors = ['wire', 'records', 'onboard', 'membership', 'challenge'].map((name) => read(`${name}/vectors.json`)).join('\n')
+const vectors = ['wire', 'records', 'onboard', 'membership', 'challenge', 'evidence']
+  .map((name) => read(`${name}/vectors.json`))
+  .join('\n')
 
 describe('the specifications', () => {
   for (const path of [
@@ -13,6 +15,7 @@ describe('the specifications', () => {
     'onboard/README.md',
     'membership/README.md',
     'challenge/README.md',
+    'evidence/README.md',
   ]) {
     it(`show example bytes that the vectors have: ${path}`, () => {
       const blocks = [...read(path).matchAll(/```\w*\n(.*?)```/gs)].map(([, block]) => block!)
