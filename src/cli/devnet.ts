@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { UsageError } from '../base/index.ts'
 
 /** A program of its own, in the rehearsal's room: it only shares the command's name. */
 const PROGRAM = fileURLToPath(new URL('../../testnet/stellar/main.js', import.meta.url))
@@ -14,6 +16,8 @@ export const devnetCommand = (): Command =>
     .allowExcessArguments()
     .argument('[flags...]', 'see dstack-mesh devnet --help')
     .action(async () => {
+      if (!existsSync(PROGRAM))
+        throw new UsageError('no_devnet', 'this build holds no devnet', { next: 'use a checkout, or the image `rehearsal`' })
       const child = spawn(process.execPath, [PROGRAM, ...process.argv.slice(process.argv.indexOf('devnet') + 1)], {
         stdio: 'inherit',
       })

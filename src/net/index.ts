@@ -1,2 +1,3 @@
 export type { GossipInit, GossipVerdict } from './gossip.ts'
 export { createNetwork, createPeerKey, Network, type NetworkInit, type Pinged } from './network.ts'
+export { resolveAddress } from './resolve.ts'

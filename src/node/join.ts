@@ -32,6 +32,8 @@ export interface JoinParts {
   /** Insisted on when given. */
   policy: Policy | undefined
   onboard: Onboard
+  /** Which address to dial now for one that may be a name. */
+  resolve(address: string): Promise<string>
   attester: Attester
   anchor: Anchor
   /** From an earlier join of this cluster; not believed, but checked. */
@@ -165,9 +167,10 @@ const attempt = async (
   let peerId: PeerId | undefined
   let joinId: string | undefined
   try {
-    log.info('join.dialing', { address: candidate.address })
+    const address = await within(parts.resolve(candidate.address), deadline.signal)
+    log.info('join.dialing', { address: candidate.address, ...(address !== candidate.address && { resolved: address }) })
     const joined = await parts.onboard.join<ClusterKeys, NodePolicy>(
-      multiaddr(candidate.address),
+      multiaddr(address),
       {
         anchoredGenesisHash: witnessed.reading?.genesisHash,
         policyHash: parts.policy === undefined ? undefined : policyHash(parts.policy),
@@ -193,7 +196,7 @@ const attempt = async (
       membership: membershipOf(joined, witnessed.kept, parts),
       proof,
       publicSince,
-      onboarder: { peerId: peerId!, address: candidate.address, credential: joined.onboarder.credential },
+      onboarder: { peerId: peerId!, address, credential: joined.onboarder.credential },
     }
   } catch (error) {
     // Our own collateral may be renewed meanwhile; what this TD is will not change.
@@ -206,6 +209,15 @@ const attempt = async (
     deadline.clear()
   }
 }
+
+/** A system's resolver cannot be stopped, only left behind. */
+const within = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 
 /** A keyring that is not taken is wiped. */
 const wipeUnless = async <T>(joined: Joined<ClusterKeys, NodePolicy>, check: () => Promise<T>): Promise<T> => {

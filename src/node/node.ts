@@ -17,7 +17,7 @@ import {
   UsageError,
 } from '../base/index.ts'
 import { type Members, MemberTable } from '../members/index.ts'
-import { createNetwork, createPeerKey, type Network } from '../net/index.ts'
+import { createNetwork, createPeerKey, type Network, resolveAddress } from '../net/index.ts'
 import { AnchorWatch, publishedBy } from './anchor-watch.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
@@ -308,6 +308,7 @@ export class MeshNode {
       keptProof: await rememberedProof(this.#init.dataDir),
       policy: entry.policy,
       onboard: this.#network!.services.onboard,
+      resolve: (address) => resolveAddress(address, { own: this.addresses(), random: this.#random }),
       attester,
       anchor: this.#anchor,
       keys: this.#init.keys ?? keyDeriver(this.#random),

@@ -30,6 +30,7 @@ const joiner = (peers: readonly string[], answer: (address: string) => Error) =>
     clusterId: new Uint8Array(32),
     peers,
     onboard: onboard as Onboard,
+    resolve: async (address) => address,
     attester: { extend: async () => {} } as unknown as JoinParts['attester'],
     anchor: noAnchor,
     apps: [{ appId: new Uint8Array(20), composeHash: new Uint8Array(32), instanceId: new Uint8Array(20) }],

@@ -1,0 +1,63 @@
+# The images of dstack-mesh. By default the node of a real deployment; `--target rehearsal` adds emulated quotes and a ledger in
+# one process, which protect nothing; `--target ping-host` is the app that docker-compose.yml runs beside each member.
+#
+#   docker build -t dstack-mesh .
+#
+# BASE is Debian with Node 22.18 or newer in /usr/local/bin, pinned by digest; where no registry is reached, any image of that
+# kind (docs/containers.md). It only builds: the final images hold Node, the libraries that it is linked with, and the program.
+ARG BASE=docker.io/library/node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d
+# Where npm packages come from: `registry` (npm, by the lockfile's hashes) or `context` (node_modules of the checkout).
+ARG PACKAGES=registry
+
+FROM ${BASE} AS packages-registry
+WORKDIR /build
+COPY package.json package-lock.json ./
+COPY test/interop/package.json test/interop/
+# Without scripts: nothing of what they fetch or build is used here.
+RUN npm ci --ignore-scripts --no-audit --no-fund && mkdir -p test/interop/node_modules
+
+FROM ${BASE} AS packages-context
+WORKDIR /build
+COPY package.json ./
+COPY node_modules node_modules
+COPY test/interop test/interop
+
+FROM packages-${PACKAGES} AS build
+COPY tsconfig.json tsconfig.build.json LICENSE ./
+COPY bin bin
+COPY protocols protocols
+COPY src src
+COPY testnet testnet
+COPY packaging packaging
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node packaging/container/pack.mjs /out
+
+FROM scratch AS runtime
+COPY --from=build /out/runtime /
+COPY --from=build --chown=1000:1000 /out/empty /tmp
+
+FROM runtime AS production
+COPY --from=build /out/node /
+COPY --from=build --chown=1000:1000 /out/empty /run/dstack
+COPY --from=build --chown=1000:1000 /out/empty /var/lib/dstack-mesh
+ENV DSTACK_MESH_DATA_DIR=/var/lib/dstack-mesh \
+    HOME=/var/lib/dstack-mesh \
+    NODE_DISABLE_COMPILE_CACHE=1
+USER 1000:1000
+EXPOSE 4001/tcp
+STOPSIGNAL SIGTERM
+# A core dump would hold the secret.
+ENTRYPOINT ["/usr/bin/prlimit", "--core=0", "/usr/local/bin/node", "/app/bin/dstack-mesh.js"]
+CMD ["--help"]
+HEALTHCHECK --interval=5s --timeout=4s --start-period=120s --retries=3 CMD ["/usr/local/bin/node", "/app/health.mjs"]
+
+FROM production AS rehearsal
+LABEL dstack-mesh.insecure="INSECURE: a rehearsal. Emulated quotes protect nothing."
+COPY --from=build /out/rehearsal /
+
+FROM runtime AS ping-host
+COPY --from=build /out/ping-host /
+USER 1001:1000
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/prlimit", "--core=0", "/usr/local/bin/node", "/app/main.mjs"]
+
+FROM production
