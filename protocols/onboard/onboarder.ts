@@ -14,6 +14,7 @@ import {
   STEP_TIMEOUT_MS,
   type Timer,
 } from '../wire/index.ts'
+import type { Allowance } from './admission.ts'
 import { DONE_LIMIT_BYTES, HELLO_LIMIT_BYTES, QUOTE_TIMEOUT_MS, REQUEST_LIMIT_BYTES } from './constants.ts'
 import { challenge, joinerExpectation, joinId, onboardBinding, type Parties, transcriptHash } from './exchange.ts'
 import {
@@ -26,6 +27,7 @@ import {
   encodeRefusalMessage,
 } from './messages.ts'
 import type { Sealer } from './sealer.ts'
+import { OverloadError } from './turns.ts'
 
 /** What a member brings to an exchange. */
 export interface OnboarderRole {
@@ -42,6 +44,8 @@ export interface OnboarderRole {
   withSecrets<T>(use: (entries: readonly EpochSecret[]) => T): T
   /** The joiner said Done: it is a member from now on. */
   admit(peerId: Uint8Array, credential: Uint8Array, evidence: Evidence): void
+  /** Where else a joiner may try: up to 8 text multiaddrs of other members that may be told to strangers, others each time. */
+  publicAddresses(): string[]
   /** Told of each step as it is reached. */
   onStep?(step: OnboarderStep, joinId: string): void
 }
@@ -51,6 +55,7 @@ export interface OnboarderTools {
   timer: Timer
   random: { bytes(length: number): Uint8Array }
   sealer: Sealer
+  allowance: Allowance
   stepTimeoutMs?: number | undefined
   exchangeTimeoutMs?: number | undefined
   /** Told by which name the exchange goes from Hello on, however it ends. */
@@ -99,6 +104,8 @@ export const onboardOver = async (
     if (equals(peers.joiner, peers.onboarder)) throw new RefusedJoin({ code: 'malformed' }, ['joins itself'])
     const member = demandStanding(role)
     const parties: Parties = peers
+    const retryAfterMs = tools.allowance.pay()
+    if (retryAfterMs > 0) throw new RefusedJoin({ code: 'rate_limited', retryAfterMs }, ['asks too often'])
 
     // 2. P→J Challenge
     const onboarderNonce = tools.random.bytes(NONCE_BYTES)
@@ -115,20 +122,18 @@ export const onboardOver = async (
     const request = decodeRequest(message3)
     const evidence = decodeEvidence(request.evidence)
     const binding = onboardBinding(parties, hello.joinerNonce, onboarderNonce, request.kemPublicKey)
-    const verdict = member.judge(evidence, joinerExpectation(parties, binding))
-    if (!verdict.accepted) throw new RefusedJoin({ code: verdict.code }, verdict.reasons)
-    member.onStep?.('judged', id)
+    const { sealed, credential } = await tools.allowance.inTurn(exchange.signal, async () => {
+      if (stream.status !== 'open') throw new Error('the joiner went away before its turn')
+      const verdict = member.judge(evidence, joinerExpectation(parties, binding))
+      if (!verdict.accepted) throw new RefusedJoin({ code: verdict.code }, verdict.reasons)
+      member.onStep?.('judged', id!)
 
-    // 4. P→J Grant; P must be an active member at the moment of sealing
-    demandStanding(role)
-    const credential = verdict.issue()
-    const sealed = await seal(
-      tools.sealer,
-      member,
-      request.kemPublicKey,
-      credential,
-      transcriptHash(message1, message2, message3),
-    )
+      // 4. P→J Grant; P must be an active member at the moment of sealing
+      demandStanding(role)
+      const credential = verdict.issue()
+      const transcript = transcriptHash(message1, message2, message3)
+      return { credential, sealed: await seal(tools.sealer, member, request.kemPublicKey, credential, transcript) }
+    })
     await messages.write(encodeGrant(sealed))
     member.onStep?.('sealed', id)
 
@@ -139,7 +144,7 @@ export const onboardOver = async (
     await endStream(stream, exchange.signal)
     return { joinId: id }
   } catch (error) {
-    const refused = asRefused(error)
+    const refused = error instanceof OverloadError ? overloaded(error, role, tools.allowance) : asRefused(error)
     if (refused !== undefined) {
       await lastWord(stream, messages, encodeRefusalMessage(refused.refusal), exchange.signal)
       throw refused
@@ -163,6 +168,17 @@ const asRefused = (error: unknown): RefusedJoin | undefined => {
   if (error instanceof RefusedJoin) return error
   if (error instanceof MalformedError) return new RefusedJoin({ code: 'malformed' }, [error.message])
   return undefined
+}
+
+/** Come back later, or try elsewhere. */
+export const overloaded = (
+  error: OverloadError,
+  role: OnboarderRole | undefined,
+  allowance: Pick<Allowance, 'retryAfterMs'>,
+): RefusedJoin => {
+  const addresses = role?.publicAddresses() ?? []
+  const refusal: Refusal = { code: 'busy', retryAfterMs: allowance.retryAfterMs(), ...(addresses.length > 0 && { addresses }) }
+  return new RefusedJoin(refusal, [error.message])
 }
 
 const seal = async (sealer: Sealer, member: OnboarderRole, kemPublicKey: Uint8Array, credential: Uint8Array, aad: Uint8Array) => {

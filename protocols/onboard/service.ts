@@ -1,27 +1,28 @@
 import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { lastWord, MESSAGE_LIMIT_BYTES, messagesOf, STEP_TIMEOUT_MS, type Timer } from '../wire/index.ts'
+import { lastWord, MESSAGE_LIMIT_BYTES, messagesOf, STEP_TIMEOUT_MS } from '../wire/index.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
 import type { AdoptedKeyring, ClusterPolicy, Joined } from './check-grant.ts'
-import { BUSY_RETRY_AFTER_MS, MAX_OPEN_EXCHANGES, MAX_STREAMS_PER_CONNECTION, ONBOARD_PROTOCOL } from './constants.ts'
+import { MAX_FAILURES_PER_CONNECTION, MAX_STREAMS_PER_CONNECTION, ONBOARD_PROTOCOL } from './constants.ts'
 import { type JoinerRole, joinOver } from './joiner.ts'
 import { encodeRefusalMessage } from './messages.ts'
-import { type OnboarderRole, onboardOver, RefusedJoin } from './onboarder.ts'
+import { type OnboarderRole, onboardOver, overloaded, type RefusedJoin } from './onboarder.ts'
 import { hpkeSealer, type Sealer } from './sealer.ts'
+import { type OnboardTimer, OverloadError } from './turns.ts'
 
 export interface OnboardInit {
   /** 32 bytes. */
   clusterId: Uint8Array
-  timer: Timer
+  timer: OnboardTimer
   random: { bytes(length: number): Uint8Array }
   /** @default HPKE with X-Wing */
   sealer?: Sealer
   /** Told how each inbound exchange ended; `error` is undefined when the joiner was admitted. For logs and counts. */
   onOutcome?(joiner: PeerId, outcome: { joinId?: string; error?: unknown }): void
-  /**
-   * Exchanges open at once, over all connections.
-   * @default 256
-   */
-  maxOpenExchanges?: number
+  /** Whom limits by host count an address for. */
+  hostOf(address: Multiaddr): string
+  /** @default those of constants.ts */
+  limits?: Partial<AdmissionLimits>
   /**
    * For one message sent or received, in milliseconds.
    * @default 10000
@@ -56,13 +57,15 @@ export class Onboard implements Startable {
   readonly #init: OnboardInit
   readonly #sealer: Sealer
   readonly #stopping = new AbortController()
+  readonly #admission: Admission
+  readonly #failures = new WeakMap<Connection, number>()
   #role: OnboarderRole | undefined
-  #open = 0
 
   constructor(components: OnboardComponents, init: OnboardInit) {
     this.#components = components
     this.#init = init
     this.#sealer = init.sealer ?? hpkeSealer(init.random)
+    this.#admission = new Admission(init.timer, init.limits)
   }
 
   async start(): Promise<void> {
@@ -130,12 +133,13 @@ export class Onboard implements Startable {
   }
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {
-    if (this.#open >= (this.#init.maxOpenExchanges ?? MAX_OPEN_EXCHANGES)) return this.#shed(stream, connection)
-    this.#open++
+    const host = this.#init.hostOf(connection.remoteAddr)
+    const allowance = this.#admission.enter(host, connection.remotePeer.toString())
     let joinId: string | undefined
     const outcome = (error?: unknown) =>
       this.#init.onOutcome?.(connection.remotePeer, { ...(joinId !== undefined && { joinId }), error })
     try {
+      if (allowance === undefined) throw await this.#shed(stream)
       await onboardOver(
         stream,
         {
@@ -146,6 +150,7 @@ export class Onboard implements Startable {
         this.#role,
         {
           ...this.#tools(),
+          allowance,
           onJoinId: (id) => {
             joinId = id
           },
@@ -154,23 +159,32 @@ export class Onboard implements Startable {
       )
       outcome()
     } catch (error) {
+      this.#failed(connection)
       outcome(error)
     } finally {
-      this.#open--
+      if (allowance !== undefined) this.#admission.leave(host)
     }
   }
 
-  async #shed(stream: Stream, connection: Connection): Promise<void> {
+  /** Refuses before anything is read. Gives the refusal when it has been sent. */
+  async #shed(stream: Stream): Promise<RefusedJoin> {
     const { timer, stepTimeoutMs = STEP_TIMEOUT_MS } = this.#init
+    const refused = overloaded(new OverloadError('too many exchanges are open'), this.#role, this.#admission)
     const deadline = timer.deadline(stepTimeoutMs, this.#stopping.signal)
-    const refusal = { code: 'busy' as const, retryAfterMs: BUSY_RETRY_AFTER_MS }
     try {
       const messages = messagesOf(stream, { maxBytes: MESSAGE_LIMIT_BYTES, stepTimeoutMs, timer, signal: deadline.signal })
-      await lastWord(stream, messages, encodeRefusalMessage(refusal), deadline.signal)
+      await lastWord(stream, messages, encodeRefusalMessage(refused.refusal), deadline.signal)
     } finally {
       deadline.clear()
     }
-    this.#init.onOutcome?.(connection.remotePeer, { error: new RefusedJoin(refusal, ['too many exchanges are open']) })
+    return refused
+  }
+
+  /** A connection costs a handshake, a stream next to nothing: whoever only fails has to begin with the former again. */
+  #failed(connection: Connection): void {
+    const failures = (this.#failures.get(connection) ?? 0) + 1
+    this.#failures.set(connection, failures)
+    if (failures >= MAX_FAILURES_PER_CONNECTION) connection.abort(new Error('too many failed exchanges'))
   }
 
   #tools() {

@@ -1,5 +1,6 @@
 export * from './clock.ts'
 export * from './errors.ts'
 export * from './file.ts'
+export * from './host.ts'
 export * from './log.ts'
 export * from './random.ts'

@@ -40,6 +40,8 @@ export const configure = async (
     ...(settings.clusterFile !== undefined && { clusterFile: settings.clusterFile }),
     ...(settings.listen !== undefined && { listen: settings.listen }),
     ...statusPortOf(settings),
+    ...(settings.announce !== undefined && { announce: settings.announce }),
+    ...(settings.public !== undefined && { public: settings.public }),
   }
 }
 

@@ -39,7 +39,9 @@ export interface NodeInit {
   readonly clusterFile?: string
   /** @default ['/ip4/0.0.0.0/tcp/4001'] */
   readonly listen?: readonly string[]
-  /** Whether this node's addresses may be told to strangers. @default false */
+  /** Text multiaddrs that the member record names. @default where the node listens */
+  readonly announce?: readonly string[]
+  /** Whether members may tell these addresses to strangers that want to join. @default false */
   readonly public?: boolean
   /** Makes quotes. @default the TEE that `tee` names */
   readonly attester?: Attester

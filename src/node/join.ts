@@ -20,9 +20,11 @@ import {
   TransientError,
   UsageError,
 } from '../base/index.ts'
+import { isOverTcp } from './addresses.ts'
 import { type NodePolicy, openNodePolicy, type VerifierFactory } from './cluster-policy.ts'
 import { attest, Membership } from './membership.ts'
 import type { ClusterKeys, KeyDeriver } from './parts.ts'
+import { shuffled } from './public-addresses.ts'
 import { genesisWitness, type Witnessed, witness } from './witness.ts'
 
 export interface JoinParts {
@@ -112,7 +114,7 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
       overall.signal.throwIfAborted()
       const open = candidates.filter(({ final }) => !final)
       if (open.length === 0) throw allRefused(candidates)
-      const candidate = nextOf(open, lastWasOffered, clock.monotonicMs())
+      const candidate = nextOf(open, lastWasOffered, parts)
       if (candidate === undefined) {
         const pauseMs = Math.max(1, Math.min(...open.map(({ notBeforeMs }) => notBeforeMs)) - clock.monotonicMs())
         log.info('join.waiting', { pauseMs: Math.round(pauseMs) })
@@ -135,7 +137,7 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   }
 }
 
-/** Those of the configuration first, then those that the cluster published at genesis. */
+/** Those of the configuration and those that the cluster published at genesis. */
 const startingAddresses = ({ peers }: JoinParts, reading: AnchorReading | undefined): readonly string[] => {
   const addresses = [...new Set([...peers, ...(reading?.boot ?? [])])].slice(0, ADDRESSES_MAX)
   if (addresses.length > 0) return addresses
@@ -147,10 +149,16 @@ const startingAddresses = ({ peers }: JoinParts, reading: AnchorReading | undefi
 /**
  * Whose turn it is, if anybody's: the one with the fewest tries, given and offered by turns. So however many addresses false
  * peers offer, those that the operator gave are tried as often.
+ * Among equals by lot: many that start with one configuration do not all begin at the same member.
  */
-const nextOf = (open: readonly Candidate[], lastWasOffered: boolean, nowMs: number): Candidate | undefined => {
+const nextOf = (
+  open: readonly Candidate[],
+  lastWasOffered: boolean,
+  { clock, random }: Pick<JoinParts, 'clock' | 'random'>,
+): Candidate | undefined => {
   const repeats = ({ offered }: Candidate): number => Number(offered === lastWasOffered)
-  return open.filter(({ notBeforeMs }) => notBeforeMs <= nowMs).sort((a, b) => repeats(a) - repeats(b) || a.tries - b.tries)[0]
+  const ready = open.filter(({ notBeforeMs }) => notBeforeMs <= clock.monotonicMs())
+  return shuffled(ready, random).sort((a, b) => repeats(a) - repeats(b) || a.tries - b.tries)[0]
 }
 
 /** One exchange. undefined: not this time; the candidate knows why. Throws only what no other peer could change. */
@@ -202,7 +210,7 @@ const attempt = async (
     // Our own collateral may be renewed meanwhile; what this TD is will not change.
     if (error instanceof SelfRefusedError && FINAL.has(error.refusal))
       throw new RefusedError(error.code, error.message, { next: 'run what the policy lists', cause: error })
-    note(candidate, candidates, error, clock)
+    note(candidate, candidates, error, parts)
     log.warn('join.failed', { joinId, address: candidate.address, peer: peerId?.toString(), answer: candidate.answer })
     return undefined
   } finally {
@@ -239,12 +247,18 @@ const membershipOf = (joined: Joined<ClusterKeys, NodePolicy>, kept: Uint8Array 
     standing: { credential: joined.credential, evidence: joined.evidence },
   })
 
-const note = (candidate: Candidate, candidates: Candidate[], error: unknown, clock: Clock): void => {
+const note = (
+  candidate: Candidate,
+  candidates: Candidate[],
+  error: unknown,
+  { clock, random }: Pick<JoinParts, 'clock' | 'random'>,
+): void => {
   if (error instanceof RefusalError) {
     const { code, retryAfterMs, addresses = [] } = error.refusal
     candidate.answer = `refused: ${code}`
     candidate.final = FINAL.has(code)
-    if (retryAfterMs !== undefined) candidate.notBeforeMs = clock.monotonicMs() + retryAfterMs
+    // Not all that were told the same come back at the same moment.
+    if (retryAfterMs !== undefined) candidate.notBeforeMs = clock.monotonicMs() + retryAfterMs * (1 + random.uniform())
     for (const address of addresses) {
       if (candidates.length < ADDRESSES_MAX && !candidates.some((known) => known.address === address) && isOverTcp(address)) {
         candidates.push(untried(address, true))
@@ -255,16 +269,6 @@ const note = (candidate: Candidate, candidates: Candidate[], error: unknown, clo
     candidate.final = true
   } else {
     candidate.answer = messageOf(error)
-  }
-}
-
-/** An IP address or a name with a port and nothing else: libp2p would also dial the socket files of this machine. */
-const isOverTcp = (text: string): boolean => {
-  try {
-    const [host, port, ...more] = multiaddr(text).getComponents()
-    return ['ip4', 'ip6', 'dns', 'dns4', 'dns6'].includes(host?.name ?? '') && port?.name === 'tcp' && more.length === 0
-  } catch {
-    return false
   }
 }
 

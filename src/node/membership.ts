@@ -176,6 +176,7 @@ export class Membership {
   onboarder(options: {
     admit(peerId: Uint8Array, credential: Uint8Array): void
     onJudged(peerId: Uint8Array, judged: JudgedTd): void
+    publicAddresses(): string[]
     onStep?(step: OnboarderStep, joinId: string): void
     /** Whether this node may issue credentials now. */
     mayIssue(): boolean
@@ -196,6 +197,7 @@ export class Membership {
       standingProof: () => ({ credential: this.#standing.credential, evidence: encodeEvidence(this.#standing.evidence) }),
       withSecrets: (use) => keys.withSecrets(use),
       admit: options.admit,
+      publicAddresses: options.publicAddresses,
       ...(options.onStep !== undefined && { onStep: options.onStep }),
     }
   }

@@ -36,6 +36,7 @@ import { observedVerifier } from './observed.ts'
 import { openMembers } from './open-members.ts'
 import { MembersFirst } from './outsiders.ts'
 import { keyDeriver } from './parts.ts'
+import { publicAddresses } from './public-addresses.ts'
 import { forget, instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
 import { meshServices } from './services.ts'
 import { controlSocketPath } from './settings.ts'
@@ -379,7 +380,7 @@ export class MeshNode {
       attester,
       table: this.#table,
       network: this.#network!,
-      addresses: () => this.addresses(),
+      addresses: () => this.#init.announce ?? this.addresses(),
       public: this.#init.public ?? false,
       onJudged,
       clock: this.#clock,
@@ -396,6 +397,7 @@ export class MeshNode {
         mayIssue: () => members.standing() === 'active',
         onJudged: (peerId, judged) => onJudged(peerId, judged.tcbEvaluationDataNumber),
         onStep: (step, joinId) => this.#log.info(`onboard.${step}`, { joinId }),
+        publicAddresses: () => publicAddresses(members.list(), this.#random),
       }),
     )
     await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })

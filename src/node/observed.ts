@@ -30,7 +30,9 @@ export const observedJoin =
       events.emit({ kind: 'join', peerId, joinId, outcome: 'admitted' })
     } else if (error instanceof RefusedJoin) {
       const { code, reasons } = error
-      log.warn('onboard.refused', { joinId, peer: peerId, code, reasons })
+      // Whoever is turned away before anything was done for him could fill the log.
+      const level = code === 'busy' || code === 'rate_limited' ? 'debug' : 'warn'
+      log[level]('onboard.refused', { joinId, peer: peerId, code, reasons })
       events.emit({ kind: 'join', peerId, joinId, outcome: 'refused', code, reasons })
     } else {
       log.warn('onboard.failed', { joinId, peer: peerId, reason: messageOf(error) })

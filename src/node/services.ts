@@ -2,7 +2,7 @@ import type { PeerId } from '@libp2p/interface'
 import { challenges } from '../../protocols/challenge/index.ts'
 import { membership } from '../../protocols/membership/index.ts'
 import { onboard, type Sealer } from '../../protocols/onboard/index.ts'
-import { type Clock, type Log, messageOf, type Random } from '../base/index.ts'
+import { type Clock, hostOf, type Log, messageOf, type Random } from '../base/index.ts'
 import type { Members } from '../members/index.ts'
 import type { NodeEvents } from './events.ts'
 import { observedJoin } from './observed.ts'
@@ -21,6 +21,7 @@ export interface ServiceParts {
 /** The protocols that a node speaks, as libp2p services; none serves anybody before the node has given them their roles. */
 export const meshServices = ({ clusterId, clock, random, log, events, sealer, members }: ServiceParts) => ({
   onboard: onboard({
+    hostOf,
     clusterId,
     timer: clock,
     random,

@@ -2,8 +2,10 @@ import { isIP } from 'node:net'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
+import { MEMBER_ADDRESSES_MAX } from '../../protocols/records/constants.ts'
 import { parseClusterId } from '../../protocols/wire/cluster-id.ts'
 import { messageOf, readBounded, UsageError } from '../base/index.ts'
+import { isOverTcp } from './addresses.ts'
 
 /** One setting: the same in the configuration file (`key`), the environment and on the command line. */
 export interface Setting {
@@ -24,6 +26,8 @@ export interface Settings {
   clusterFile?: string
   peers?: string[]
   listen?: string[]
+  announce?: string[]
+  public?: boolean
   policy?: string
   dataDir?: string
   anchor?: string
@@ -83,6 +87,14 @@ export const SETTINGS: readonly Setting[] = [
     about: 'where other members reach this one; may be repeated',
     standard: '/ip4/0.0.0.0/tcp/4001',
   },
+  {
+    key: 'announce',
+    kind: 'list',
+    flag: '--announce',
+    value: 'multiaddr',
+    about: 'tell members this address instead of the listened ones (behind NAT, in a container); may be repeated',
+  },
+  { key: 'public', kind: 'switch', flag: '--public', about: "this node's addresses may be told to strangers that want to join" },
   {
     key: 'policy',
     kind: 'text',
@@ -341,6 +353,15 @@ const check = (settings: Settings): void => {
       }
     }
   }
+  for (const address of settings.announce ?? []) {
+    if (!isOverTcp(address))
+      throw wrong(
+        `announce: ${JSON.stringify(address)} is not an IP address or name with a TCP port`,
+        'write it like /dns4/mesh.example/tcp/4001',
+      )
+  }
+  if ((settings.announce?.length ?? 0) > MEMBER_ADDRESSES_MAX)
+    throw wrong(`announce: more than ${MEMBER_ADDRESSES_MAX} addresses`)
   if (settings.cluster !== undefined && parseClusterId(settings.cluster) === undefined) {
     throw wrong(
       `${JSON.stringify(settings.cluster)} is not a cluster id`,

@@ -2,27 +2,43 @@ import assert from 'node:assert/strict'
 import { type Onboard, SelfRefusedError } from '../../protocols/onboard/index.ts'
 import { type Refusal, RefusalError } from '../../protocols/wire/index.ts'
 import { noAnchor } from '../../src/anchor/index.ts'
-import { type Clock, silentLog, systemClock } from '../../src/base/index.ts'
+import { type Clock, DeadlineError, silentLog } from '../../src/base/index.ts'
 import { type JoinParts, joinCluster } from '../../src/node/join.ts'
 
+/** As long as one silent peer can take. */
+const TRY_MS = 10_000
+
 /** A joiner whose tries `answer` ends; nothing waits, the clock is moved instead. */
-const joiner = (peers: readonly string[], answer: (address: string) => Error) => {
+const joiner = (peers: readonly string[], answer: (address: string) => Error, draw = 0.5, timeoutMs = 3_600_000) => {
   const dialed: string[] = []
+  const times: number[] = []
   let elapsedMs = 0
+  const ends: { atMs: number; controller: AbortController }[] = []
+  const pass = (ms: number): void => {
+    elapsedMs += ms
+    for (const { atMs, controller } of ends) if (atMs <= elapsedMs) controller.abort(new DeadlineError(atMs))
+  }
   const clock: Clock = {
     now: () => elapsedMs,
     monotonicMs: () => elapsedMs,
     sleep: async (ms, signal) => {
       signal?.throwIfAborted()
-      elapsedMs += ms
+      pass(ms)
     },
-    deadline: systemClock.deadline,
+    deadline(ms) {
+      const end = { atMs: elapsedMs + ms, controller: new AbortController() }
+      ends.push(end)
+      const clear = () => {
+        ends.splice(ends.indexOf(end), 1)
+      }
+      return { signal: end.controller.signal, clear, [Symbol.dispose]: clear }
+    },
   }
   const onboard: Pick<Onboard, 'join'> = {
     async join(address) {
       dialed.push(address.toString())
-      // As long as one silent peer can take.
-      elapsedMs += 10_000
+      times.push(elapsedMs)
+      pass(TRY_MS)
       throw answer(address.toString())
     },
   }
@@ -35,12 +51,12 @@ const joiner = (peers: readonly string[], answer: (address: string) => Error) =>
     anchor: noAnchor,
     apps: [{ appId: new Uint8Array(20), composeHash: new Uint8Array(32), instanceId: new Uint8Array(20) }],
     clock,
-    random: { bytes: (length) => new Uint8Array(length), uniform: () => 0.5 },
+    random: { bytes: (length) => new Uint8Array(length), uniform: () => draw },
     log: silentLog,
     signal: new AbortController().signal,
-    timeoutMs: 60_000,
+    timeoutMs,
   }
-  return { dialed, joined: joinCluster(parts as JoinParts) }
+  return { dialed, times, joined: joinCluster(parts as JoinParts) }
 }
 const busy = (refusal: Partial<Refusal> = {}) => new RefusalError({ code: 'busy', ...refusal })
 const [good, bad] = ['/ip4/192.0.2.1/tcp/1', '/ip4/192.0.2.2/tcp/1']
@@ -59,6 +75,53 @@ describe('a joiner', () => {
     assert.ok(dialed.indexOf(good) <= 2)
     assert.ok(new Set(dialed).size > 10)
     assert.ok(new Set(dialed).size <= 64)
+  })
+
+  it('comes back to nobody before it was told to, and not when all others do', async () => {
+    for (const code of ['busy', 'rate_limited'] as const) {
+      const at: number[] = []
+      for (const draw of [0, 0.5, 0.999]) {
+        let tries = 0
+        const { times, joined } = joiner(
+          [good],
+          () => (++tries === 2 ? new SelfRefusedError('quote_invalid', []) : new RefusalError({ code, retryAfterMs: 30_000 })),
+          draw,
+        )
+        await assert.rejects(joined, { code: 'policy_refuses_self' })
+        assert.equal(times.length, 2)
+        at.push(times[1]! - times[0]! - TRY_MS)
+      }
+      assert.deepEqual(at.map(Math.round), [30_000, 45_000, 59_970])
+    }
+  })
+
+  it('tries all others that it is offered while one is busy', async () => {
+    const offered = Array.from({ length: 5 }, (_, index) => `/ip4/198.51.100.${index}/tcp/1`)
+    const { dialed, joined } = joiner([bad], (address) => {
+      if (dialed.length === 6) return new SelfRefusedError('quote_invalid', [])
+      return busy({ retryAfterMs: 600_000, ...(address === bad && { addresses: offered }) })
+    })
+    await assert.rejects(joined, { code: 'policy_refuses_self' })
+    assert.deepEqual(new Set(dialed), new Set([bad, ...offered]))
+  })
+
+  it('begins at any of the members that it is given', async () => {
+    const first = new Set<string>()
+    for (const draw of [0, 0.999]) {
+      const { dialed, joined } = joiner([good, bad], () => new SelfRefusedError('quote_invalid', []), draw)
+      await assert.rejects(joined, { code: 'policy_refuses_self' })
+      first.add(dialed[0]!)
+    }
+    assert.deepEqual(first, new Set([good, bad]))
+  })
+
+  it('tells what each peer answered when its time is up', async () => {
+    const { joined } = joiner([bad, good], (address) => (address === bad ? busy() : new Error('connection refused')), 0.5, 60_000)
+    await assert.rejects(joined, (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'join_timeout')
+      assert.ok(error.message.includes(`${bad}: refused: busy`) && error.message.includes(`${good}: connection refused`))
+      return true
+    })
   })
 
   it('dials nothing that a peer offers but addresses with a port', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
+import type { Allowance } from '../../../protocols/onboard/admission.ts'
 import { onboardBinding, type Parties, transcriptHash } from '../../../protocols/onboard/exchange.ts'
 import {
   hpkeSealer,
@@ -225,7 +226,15 @@ export class SpySealer implements Sealer {
 export const EXCHANGE_MS = 60_000
 export const STEP_MS = 10_000
 
-export const toolsOf = (clock: FakeClock, label: string): JoinerTools & { sealer: SpySealer } => ({
+/** Lets everything happen at once. */
+export const unlimited: Allowance = {
+  pay: () => 0,
+  inTurn: (_signal, work) => work(),
+  retryAfterMs: () => 1_000,
+}
+
+export const toolsOf = (clock: FakeClock, label: string): JoinerTools & { sealer: SpySealer; allowance: Allowance } => ({
+  allowance: unlimited,
   timer: clock,
   random: seededRandom(label),
   sealer: new SpySealer(label),
@@ -258,6 +267,7 @@ export const onboarderRole = (cluster: TestCluster, clock: FakeClock, changes: P
     standingProof: () => ({ credential: cluster.onboarder.credential, evidence: encodeEvidence(cluster.onboarder.evidence) }),
     withSecrets: (use) => cluster.keyring.withSecrets(use),
     admit: (peerId, credential) => admitted.push({ peerId, credential }),
+    publicAddresses: () => [],
     onStep: (step) => steps.push(step),
     ...changes,
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, PrivateKey, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { mockMuxer, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
@@ -14,11 +14,13 @@ import {
   type OnboardComponents,
   type OnboardInit,
   onboard,
+  PEER_BURST,
+  PEER_REFILL_MS,
   RefusedJoin,
 } from '../../../protocols/onboard/index.ts'
 import { decodeChallenge, encodeHello, encodeRefusalMessage } from '../../../protocols/onboard/messages.ts'
 import { RefusalError, STEP_TIMEOUT_MS } from '../../../protocols/wire/index.ts'
-import { systemClock, systemRandom } from '../../../src/base/index.ts'
+import { hostOf, systemClock, systemRandom } from '../../../src/base/index.ts'
 import { bytes } from '../../attest/support.ts'
 import { FakeClock, HandPeer, rejection, seededRandom } from '../support.ts'
 import { joinerRole, onboarderRole, type TestCluster, testCluster } from './cluster.ts'
@@ -30,8 +32,21 @@ before(async () => {
 
 type Handler = (stream: Stream, connection: Connection) => void | Promise<void>
 
+/** As far as the service looks at one. */
+const connectionOf = (key: PrivateKey, host = '192.0.2.1'): Connection & { aborted: boolean } => {
+  const connection = {
+    remotePeer: peerIdFromPrivateKey(key),
+    remoteAddr: multiaddr(`/ip4/${host}/tcp/1000`),
+    aborted: false,
+    abort: () => {
+      connection.aborted = true
+    },
+  }
+  return connection as unknown as Connection & { aborted: boolean }
+}
+
 /** A service on a registrar that hands the handler to the test. */
-const start = async (init: Partial<OnboardInit> = {}) => {
+const start = async (init: Omit<Partial<OnboardInit>, 'timer'> = {}) => {
   const clock = new FakeClock()
   const handlers = new Map<string, Handler>()
   const outcomes: { joinId?: string; error?: unknown }[] = []
@@ -51,13 +66,13 @@ const start = async (init: Partial<OnboardInit> = {}) => {
     clusterId: cluster.clusterId,
     timer: clock,
     random: seededRandom('P'),
+    hostOf,
     onOutcome: (_peer: PeerId, outcome) => outcomes.push(outcome),
     ...init,
   })(components)
   await service.start()
-  const connection = { remotePeer: peerIdFromPrivateKey(cluster.joiner.key) } as Connection
-  /** A stream from J into the service; `done` when the service has ended with it. */
-  const dial = async () => {
+  /** A stream from J, or another, into the service; `done` when the service has ended with it. */
+  const dial = async (connection = connectionOf(cluster.joiner.key)) => {
     const [outbound, inbound] = await streamPair()
     const done = Promise.resolve(handlers.get(ONBOARD_PROTOCOL)!(inbound, connection))
     return { hand: new HandPeer(outbound), done }
@@ -97,11 +112,12 @@ describe('the onboard service', () => {
   })
 
   it('sheds what is more than it may have open, and serves again when one has ended', async () => {
-    const { dial, service, outcomes, clock } = await start({ maxOpenExchanges: 2 })
-    service.serveAs(onboarderRole(cluster, clock).role)
+    const { dial, service, outcomes, clock } = await start({ limits: { maxOpen: 2 } })
+    const addresses = ['/ip4/192.0.2.7/tcp/4001', '/dns4/mesh.example/tcp/4001']
+    service.serveAs(onboarderRole(cluster, clock, { publicAddresses: () => addresses }).role)
     const [first] = [await dial(), await dial()]
     const third = await dial()
-    assert.deepEqual(refusalOf(await third.hand.read()), { code: 'busy', retryAfterMs: BUSY_RETRY_AFTER_MS })
+    assert.deepEqual(refusalOf(await third.hand.read()), { code: 'busy', retryAfterMs: BUSY_RETRY_AFTER_MS, addresses })
     await third.done
     assert.ok(outcomes[0]?.error instanceof RefusedJoin && outcomes[0].error.code === 'busy')
     first.hand.stream.abort(new Error('gone'))
@@ -123,7 +139,7 @@ describe('the onboard service', () => {
     assert.equal(clock.running, 0)
   })
 
-  it('never answers more than a Challenge to a stranger who says Hello ten thousand times, and makes no quote', async () => {
+  it('answers a stranger who says Hello ten thousand times with a few Challenges, and makes no quote', async () => {
     const { service, handlers, outcomes, clock } = await start()
     const { node } = cluster.onboarder
     let [quotes, signatures] = [0, 0]
@@ -135,8 +151,10 @@ describe('the onboard service', () => {
     const { role, admitted, judgements } = onboarderRole(cluster, clock, {
       standingProof: () => assert.fail('showed its evidence'),
       withSecrets: () => assert.fail('took out its secrets'),
-      // Real ones would be most of the time that this test takes.
-      signAsCluster: () => bytes(64, ++signatures & 0xff),
+      signAsCluster: (context, signed) => {
+        signatures++
+        return cluster.keyring.signAsCluster(context, signed)
+      },
     })
     service.serveAs(role)
     // As streamPair() makes them, but all on one connection.
@@ -150,20 +168,21 @@ describe('the onboard service', () => {
       return [stream, await arrived]
     }
     const handler = handlers.get(ONBOARD_PROTOCOL)!
-    const connection = { remotePeer: peerIdFromPrivateKey(cluster.stranger.key) } as Connection
     const nonces = new Set<string>()
     try {
       for (let i = 0; i < 10_000; i++) {
         const [stream, served] = await opened()
         const hand = new HandPeer(stream)
-        const done = handler(served, connection)
+        const done = handler(served, connectionOf(cluster.stranger.key))
         hand.send(hello())
         const message = await hand.read()
-        const { onboarderNonce, genesisHash, signature } = decodeChallenge(message)
-        assert.deepEqual(genesisHash, cluster.genesisHash)
-        assert.equal(message.length, 2 + 1 + 3 * 2 + 32 + 32 + signature.length)
-        nonces.add(Buffer.from(onboarderNonce).toString('hex'))
-        stream.abort(new Error('that was all'))
+        if (i < PEER_BURST) {
+          const { onboarderNonce, genesisHash, signature } = decodeChallenge(message)
+          assert.deepEqual(genesisHash, cluster.genesisHash)
+          assert.equal(message.length, 2 + 1 + 3 * 2 + 32 + 32 + signature.length)
+          nonces.add(Buffer.from(onboarderNonce).toString('hex'))
+          stream.abort(new Error('that was all'))
+        } else assert.deepEqual(refusalOf(message), { code: 'rate_limited', retryAfterMs: PEER_REFILL_MS })
         await done
         assert.deepEqual((await hand.rest()).messages, [])
       }
@@ -171,7 +190,7 @@ describe('the onboard service', () => {
       node.attester.quote = quote
       outbound.abort(new Error('done'))
     }
-    assert.deepEqual([nonces.size, signatures, outcomes.length], [10_000, 10_000, 10_000])
+    assert.deepEqual([nonces.size, signatures, outcomes.length], [PEER_BURST, PEER_BURST, 10_000])
     assert.deepEqual([quotes, admitted.length, judgements.length, clock.running], [0, 0, 0, 0])
   }).timeout(60_000)
 
@@ -190,7 +209,7 @@ describe('the onboard service', () => {
         connectionManager: { openConnection: dial ?? (async () => to) },
         ...stub,
       }
-      const service = new Onboard(components, { clusterId: cluster.clusterId, timer: clock, random: seededRandom('J') })
+      const service = new Onboard(components, { clusterId: cluster.clusterId, timer: clock, random: seededRandom('J'), hostOf })
       return { service, clock, aborted, joiner: joinerRole(cluster, clock) }
     }
     const address = multiaddr('/ip4/127.0.0.1/tcp/1')
@@ -233,7 +252,7 @@ describe('the onboard service', () => {
         transports: [tcp()],
         connectionEncrypters: [noise()],
         streamMuxers: [yamux()],
-        services: { onboard: onboard({ clusterId: cluster.clusterId, timer: systemClock, random: systemRandom }) },
+        services: { onboard: onboard({ clusterId: cluster.clusterId, timer: systemClock, random: systemRandom, hostOf }) },
       })
     const [p, j] = await Promise.all([node(cluster.onboarder.key, ['/ip4/127.0.0.1/tcp/0']), node(cluster.joiner.key, [])])
     try {
@@ -250,7 +269,7 @@ describe('the onboard service', () => {
           registrar: stub.registrar,
           connectionManager: { openConnection: (to, options) => j.dial(to, options) },
         },
-        { clusterId: cluster.clusterId, timer: { now: clock.now, deadline: systemClock.deadline }, random: systemRandom },
+        { clusterId: cluster.clusterId, timer: { ...systemClock, now: clock.now }, random: systemRandom, hostOf },
       )
       const joined = await service.join(address, joiner.role)
       assert.deepEqual(joined.keyring.publicKeys(), cluster.keyring.publicKeys())

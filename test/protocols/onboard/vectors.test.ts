@@ -18,6 +18,7 @@ import { clusterSignedBytes, equals, fieldList, reportData, verifyEd25519 } from
 import { Keyring } from '../../../src/keys/index.ts'
 import { FakeClock, flipped, HandPeer, hex, unhex } from '../support.ts'
 import { onboard, records } from '../vectors.ts'
+import { unlimited } from './cluster.ts'
 import { openByHand } from './hpke-by-hand.ts'
 
 const { exchange } = onboard
@@ -145,6 +146,7 @@ describe('the vectors of onboard', () => {
       standingProof: () => ({ credential: plaintext.onboarderCredential, evidence: plaintext.onboarderEvidence }),
       withSecrets: (use) => keyring.withSecrets(use),
       admit: (peerId) => admitted.push(peerId),
+      publicAddresses: () => [],
     }
     const [[joinerStream, leftStream], [rightStream, onboarderStream]] = await Promise.all([streamPair(), streamPair()])
     const [left, right] = [new HandPeer(leftStream), new HandPeer(rightStream)]
@@ -170,6 +172,7 @@ describe('the vectors of onboard', () => {
       timer: clock,
       random: draws(exchange.draws.onboarderNonce),
       sealer: hpkeSealer(draws(exchange.draws.encapsulation)),
+      allowance: unlimited,
     })
     const seen: string[] = []
     for (const from of [left, right, left, right, left]) {
