@@ -1,5 +1,7 @@
 import { styleText } from 'node:util'
-import { MeshError, messageOf, UsageError } from '../base/index.ts'
+import { MeshError, messageOf, safe, safeJson, UsageError } from '../base/index.ts'
+
+export { safe }
 
 /** What every command takes. */
 export interface CommonOptions {
@@ -17,19 +19,8 @@ export const printLine = (text = ''): void => {
   process.stdout.write(`${text}\n`)
 }
 
-// Controls, surrogates and invisible format marks (direction of text among them), but for tab and newline: what a peer or a
-// file sends must not move the cursor.
-const UNSAFE = /[^\P{C}\t\n]/gu
-
-/** Text from outside, safe to show on a terminal. */
-export const safe = (text: string): string =>
-  text.replace(UNSAFE, (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`)
-
-const asJsonEscapes = (char: string): string =>
-  Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
-
 /** JSON on one line. What could move a cursor is escaped, which changes nothing for who parses it. */
-export const toJson = (value: unknown): string => JSON.stringify(value).replace(UNSAFE, asJsonEscapes)
+export const toJson = (value: unknown): string => safeJson(JSON.stringify(value))
 
 export const printJson = (value: unknown): void => printLine(toJson(value))
 

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { createLog, type Log, type LogLevel } from '../base/index.ts'
+import { type Log, silentLog } from '../base/index.ts'
 import {
   configureNode,
   controlSocketPath,
@@ -51,32 +51,14 @@ Examples:
   return command.action(async (options: Record<string, unknown> & CommonOptions) => {
     const settings = await readSettings(settingsOf(options), process.env)
     const init = await configureNode(settings, process.env)
-    const log = await openLog((settings.logLevel ?? 'info') as LogLevel)
-    const node = await createNode({ ...init, log })
-    const stopped = stopOnSignal(() => node.stop(), log)
+    const node = await createNode(init)
+    const stopped = stopOnSignal(() => node.stop(), init.log ?? silentLog)
     await node.start()
     const status = node.status()
     if (options.json) printJson({ ...status, controlSocket: controlSocketPath(init.dataDir) })
     else printReady(status, init.dataDir)
     await Promise.race([stopped, node.ended])
   })
-}
-
-/** JSON lines, or for eyes on a terminal. */
-const openLog = async (level: LogLevel): Promise<Log> => {
-  if (!process.stderr.isTTY) return createLog(level)
-  const { default: pretty } = await import('pino-pretty')
-  return createLog(
-    level,
-    pretty({
-      destination: 2,
-      sync: true,
-      colorize: true,
-      messageKey: 'event',
-      translateTime: 'SYS:HH:MM:ss.l',
-      ignore: 'pid,hostname',
-    }),
-  )
 }
 
 /** Resolves when a signal has stopped the node; a second signal does not wait. */

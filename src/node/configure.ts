@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { type Policy, parsePolicy } from '../attest/index.ts'
-import { type LogLevel, messageOf, readBounded, UsageError } from '../base/index.ts'
+import { createLog, type Log, messageOf, readBounded, UsageError } from '../base/index.ts'
 import { anchorOf } from './anchors.ts'
 import type { AppConfig } from './apps.ts'
 import type { Entry, NodeInit } from './init.ts'
@@ -9,6 +9,7 @@ import type { StatusPortInit } from './status-port.ts'
 import { TEES, type Tee } from './tee.ts'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+const LOG_FORMATS = ['json', 'pretty', 'auto'] as const
 /** More than a policy may have, so that it is the policy's reader who says so. */
 const POLICY_FILE_LIMIT_BYTES = 1024 * 1024
 const STANDARD_SOCKET = '/var/run/dstack.sock'
@@ -23,7 +24,8 @@ const choice = <T extends string>(name: string, value: string, choices: readonly
   })
 }
 
-export const logLevelOf = (settings: Settings): LogLevel => choice('logLevel', settings.logLevel ?? 'info', LOG_LEVELS)
+const logOf = ({ logLevel = 'info', logFormat = 'auto' }: Settings): Log =>
+  createLog(choice('logLevel', logLevel, LOG_LEVELS), choice('logFormat', logFormat, LOG_FORMATS))
 
 /** What a node is made of, from what it was told. Reads the policy; everything else is opened when the node starts. */
 export const configure = async (
@@ -34,6 +36,7 @@ export const configure = async (
   return {
     entry: await entryOf(settings),
     dataDir,
+    log: logOf(settings),
     apps: appsOf(settings),
     anchor: anchorOf(settings, dataDir),
     tee: teeOf(settings),

@@ -53,6 +53,7 @@ export interface Settings {
   statusListen?: string
   statusNames?: string[]
   logLevel?: string
+  logFormat?: string
 }
 
 export interface AppSetting {
@@ -241,6 +242,14 @@ export const SETTINGS: readonly Setting[] = [
     value: 'debug|info|warn|error|silent',
     about: 'how much to say',
     standard: 'info',
+  },
+  {
+    key: 'logFormat',
+    kind: 'text',
+    flag: '--log-format',
+    value: 'json|pretty|auto',
+    about: 'a JSON object a line, or for eyes; auto: for eyes on a terminal',
+    standard: 'auto',
   },
 ]
 

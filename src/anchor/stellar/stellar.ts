@@ -169,7 +169,7 @@ export class StellarAnchor implements Anchor {
       }
       const proven = await verifyProof(fetched.proof, { clusterId: record.clusterId, passphrase }, this.#init.pins)
       if (!sameEntries(proven.entries, entries)) throw new RefusedError('proof_invalid', 'the proof is of another genesis')
-      log.info('anchor.proven', { level: proven.level, ledger: sequence, bytes: fetched.proof.length, from: fetched.from })
+      log.info('anchor.proven', { proof: proven.level, ledger: sequence, bytes: fetched.proof.length, from: fetched.from })
       return fetched.proof
     } catch (error) {
       signal?.throwIfAborted()

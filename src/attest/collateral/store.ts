@@ -247,7 +247,7 @@ export class CollateralStore implements CollateralSource {
     })
     holding.failures++
     holding.lastFailure = { error, untilMs: clock.monotonicMs() + FAILURE_PAUSE_MS }
-    this.#init.log.warn('collateral_refresh_failed', { fmspc, ca, failures: holding.failures, reasons })
+    this.#init.log.warn('collateral.refresh_failed', { fmspc, ca, failures: holding.failures, reasons })
     throw error
   }
 
@@ -261,7 +261,7 @@ export class CollateralStore implements CollateralSource {
       throw new TransientError('collateral_older', `${endpoint.url} offered collateral with an older ${parts.join(', ')}`)
     }
     const { tcbEvaluationDataNumber, expiresMs } = offered.prepared
-    this.#init.log.info('collateral_accepted', { ...platform, from: endpoint.url, tcbEvaluationDataNumber, expiresMs })
+    this.#init.log.info('collateral.accepted', { ...platform, from: endpoint.url, tcbEvaluationDataNumber, expiresMs })
     holding.held = offered
     return offered
   }
@@ -272,7 +272,7 @@ export class CollateralStore implements CollateralSource {
     } catch (error) {
       // Everything but the time holds, and the time is Intel's word against that of a clock which the host sets.
       if (!(error instanceof DcapError) || error.notBeforeMs === undefined) throw error
-      this.#init.log.warn('clock_behind_collateral', { nowMs: this.#init.clock.now(), notBeforeMs: error.notBeforeMs })
+      this.#init.log.warn('collateral.clock_behind', { nowMs: this.#init.clock.now(), notBeforeMs: error.notBeforeMs })
       return this.#verify(collateral, error.notBeforeMs, platform)
     }
   }
@@ -322,7 +322,7 @@ export class CollateralStore implements CollateralSource {
   }
 
   #alarm(alarm: CollateralAlarm): void {
-    this.#init.log.warn('collateral_alarm', { ...alarm })
+    this.#init.log.warn('collateral.alarm', { ...alarm })
     this.#init.onAlarm?.(alarm)
   }
 }

@@ -68,7 +68,7 @@ class ConfigfsAttester implements TdxAttester {
         const outcome = await this.#attempt(wanted, deadline.signal)
         if (outcome instanceof Uint8Array) return outcome
         if (!outcome.again || attempt === ATTEMPTS_MAX) throw outcome.error
-        log.debug('tdx_quote_retry', { attempt, reason: outcome.error.message })
+        log.debug('quote.retried', { attempt, reason: outcome.error.message })
         // Jittered: the quoting service belongs to the host, and its other TDs were turned away at the same moment.
         await clock.sleep(pauseMs * (1 + random.uniform()), deadline.signal)
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
@@ -85,7 +85,7 @@ class ConfigfsAttester implements TdxAttester {
   async #attempt(reportData: Uint8Array, signal: AbortSignal): Promise<Uint8Array | { again: boolean; error: Error }> {
     const reportDir = this.#paths.report
     const outcome = await this.#queue.run({ kind: 'quote', reportDir, entry: entryName(this.#init.random), reportData }, signal)
-    if (outcome.leftBehind !== undefined) this.#init.log.warn('tdx_entry_left_behind', { entry: outcome.leftBehind })
+    if (outcome.leftBehind !== undefined) this.#init.log.warn('quote.entry_left_behind', { entry: outcome.leftBehind })
     if (!outcome.ok) return { again: isWorthRetrying(outcome), error: quoteError(outcome, reportDir) }
     try {
       const quote = parseQuote(outcome.bytes)
@@ -118,7 +118,7 @@ class ConfigfsAttester implements TdxAttester {
     if (!outcome.ok) throw rtmrError(outcome, path)
     // Only what RTMR3 was read back to hold is in the log; an extension that failed half-way is taken up by the next call.
     this.#events = [...this.#events, ...added]
-    this.#init.log.info('rtmr3_extended', { events: added.map(({ name }) => name) })
+    this.#init.log.info('td.extended', { events: added.map(({ name }) => name) })
   }
 
   eventLog(): readonly TdEvent[] {
