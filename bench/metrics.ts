@@ -71,6 +71,7 @@ const scrape = async (node: MeshNode, scrapes: number) => {
     table.active(now).map(({ peerId, credential, addresses }) => ({
       peerId,
       addresses,
+      state: 'active' as const,
       tcbStatus: credential.judged.tcbStatus,
       ...describeCredential(credential),
     }))

@@ -151,14 +151,9 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
     challenge: async (peer) => {
       try {
         const outcome = await challenges.challenge(peerIdFromString(peer), { signal })
-        const code = 'code' in outcome ? outcome.code : undefined
-        const bad = outcome.outcome === 'bad_answer'
-        log[bad ? 'error' : 'info']('challenge.made', {
-          peer,
-          outcome: outcome.outcome,
-          code,
-          ...(bad && { reasons: outcome.reasons }),
-        })
+        if (outcome.outcome === 'bad_answer') {
+          log.error('challenge.proven_bad', { peer, code: outcome.code, reasons: outcome.reasons })
+        } else log.info('challenge.made', { peer, outcome: outcome.outcome, code: 'code' in outcome ? outcome.code : undefined })
         return outcome
       } catch (error) {
         if (error instanceof NoStandingError) return undefined
@@ -207,7 +202,8 @@ const tell = (event: MembersEvent, log: Log, events: NodeEvents): void => {
   events.emit(event)
   switch (event.kind) {
     case 'member':
-      log[event.change === 'updated' ? 'debug' : 'info'](`member.${event.change}`, { peer: event.peerId })
+      if (event.change === 'updated') log.debug('member.updated', { peer: event.peerId })
+      else log.info(`member.${event.change}`, { peer: event.peerId })
       break
     case 'challenge':
       if (event.side === 'member') log.info('challenge.answered', { peer: event.peerId, outcome: event.outcome })
@@ -218,7 +214,8 @@ const tell = (event: MembersEvent, log: Log, events: NodeEvents): void => {
       }
       break
     case 'alarm':
-      log[event.on ? 'error' : 'info'](event.on ? 'alarm.on' : 'alarm.off', { alarm: event.alarm, peer: event.peerId })
+      if (event.on) log.error('alarm.on', { alarm: event.alarm, peer: event.peerId })
+      else log.info('alarm.off', { alarm: event.alarm, peer: event.peerId })
       break
   }
 }

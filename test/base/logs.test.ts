@@ -3,26 +3,27 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Where a name is made of a part's own words for its steps. */
-const STEPS: Readonly<Record<string, { file: string; type: string }>> = {
-  'join.': { file: 'protocols/onboard/joiner.ts', type: 'JoinerStep' },
-  'onboard.': { file: 'protocols/onboard/onboarder.ts', type: 'OnboarderStep' },
+const STEPS: Readonly<Record<string, { file: string; after: string; but?: string }>> = {
+  'join.': { file: 'protocols/onboard/joiner.ts', after: 'export type JoinerStep =' },
+  'onboard.': { file: 'protocols/onboard/onboarder.ts', after: 'export type OnboarderStep =' },
+  'member.': { file: 'src/node/events.ts', after: 'readonly change:', but: 'updated' },
 }
 const stepsOf = (prefix: string): string[] => {
-  const source = STEPS[prefix]
-  assert.ok(source !== undefined, `which steps follow ${prefix}?`)
-  const union =
-    new RegExp(`export type ${source.type} =([^]*?)\\n(?:\\n|export)`).exec(readFileSync(source.file, 'utf8'))?.[1] ?? ''
+  const found = STEPS[prefix]
+  assert.ok(found !== undefined, `which steps follow ${prefix}?`)
+  const union = readFileSync(found.file, 'utf8').split(found.after)[1]!.split('\n')[0]!
   const steps = [...union.matchAll(/'(\w+)'/g)].map((match) => match[1]!)
-  assert.ok(steps.length > 2, source.type)
-  return steps
+  assert.ok(steps.length > 2, found.after)
+  return steps.filter((step) => step !== found.but)
 }
 
-const CALL = /\b(?:log|\w+Log)\??\.(debug|info|warn|error)\(\s*(`[^`]*`|'[^']*'|[^,)\n]*)/g
+const CALL = /\b(?:log|\w+Log)\??(?:\.(debug|info|warn|error)|\[[^\]]*\])\(\s*(`[^`]*`|'[^']*'|[^,)\n]*)/g
 
 /** `event level` of every log call in a source. */
 const eventsIn = (path: string): string[] =>
   [...readFileSync(path, 'utf8').matchAll(CALL)].flatMap(([call, level, argument]) => {
-    const template = /^`([a-z_]+\.)\$\{\w+\}`$/.exec(argument!)
+    assert.ok(level !== undefined, `${path}: ${call}: an event has one level, in so many words`)
+    const template = /^`([a-z_]+\.)\$\{[\w.]+\}`$/.exec(argument!)
     if (template !== null) return stepsOf(template[1]!).map((step) => `${template[1]}${step} ${level}`)
     const name = /^'(.*)'$/.exec(argument!)?.[1]
     assert.ok(name !== undefined, `${path}: ${call}: an event has a name that can be searched for`)

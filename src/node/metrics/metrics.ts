@@ -4,7 +4,7 @@ import type { Collateral } from '../../../protocols/records/index.ts'
 import { type CollateralDates, collateralDates } from '../../attest/index.ts'
 import type { Clock } from '../../base/index.ts'
 import type { NodeEvent, NodeEvents } from '../events.ts'
-import type { NodeState, NodeStatus } from '../status.ts'
+import type { MemberStatus, NodeState, NodeStatus } from '../status.ts'
 import { Instrument, type LabelsOf, NONE } from './instruments.ts'
 import { type LibraryMetrics, libraryMetrics } from './libp2p.ts'
 import { processRegistry } from './process.ts'
@@ -49,10 +49,11 @@ interface Latest {
 
 /** Whoever asks again sooner gets the same text: scrapes cannot keep the node busy. */
 const FRESH_MS = 1_000
-/** Members that one alarm is counted for, and that are known as unreachable. */
+/** Alarms, and members that one alarm is counted for. */
 const REMEMBERED_MAX = 1_024
 
 const STATES: readonly NodeState[] = ['starting', 'anchoring', 'joining', 'member', 'lapsed', 'stopped']
+const MEMBER_STATES: readonly MemberStatus['state'][] = ['self', 'active', 'unreachable', 'lapsed']
 const NO_LABELS = {}
 
 type Instruments = { readonly [K in SeriesName]: Instrument<(typeof SERIES)[K]> }
@@ -67,7 +68,6 @@ export class NodeMetrics {
   readonly #registry = new Registry()
   readonly #series = instruments(this.#registry)
   readonly #library: LibraryMetrics = libraryMetrics()
-  readonly #unreachable = new Set<string>()
   readonly #alarms = new Map<string, Set<string>>()
   #dates: { collateral: Collateral; dates: CollateralDates | undefined } | undefined
   readonly #stopListening: () => void
@@ -129,7 +129,6 @@ export class NodeMetrics {
         break
       case 'member':
         series.memberChanges.count({ change: event.change })
-        this.#reach(event.peerId, event.change)
         break
       case 'challenge':
         series.challenges.count({ side: event.side, outcome: event.outcome })
@@ -143,12 +142,6 @@ export class NodeMetrics {
       case 'alarm':
         this.#alarm(event)
     }
-  }
-
-  #reach(peerId: string, change: Extract<NodeEvent, { kind: 'member' }>['change']): void {
-    if (change === 'updated') return
-    if (change !== 'unreachable') this.#unreachable.delete(peerId)
-    else if (this.#unreachable.size < REMEMBERED_MAX) this.#unreachable.add(peerId)
   }
 
   #alarm({ alarm, on, peerId = '' }: Extract<NodeEvent, { kind: 'alarm' }>): void {
@@ -167,11 +160,8 @@ export class NodeMetrics {
     series.state.set(STATES.map((state) => ({ labels: { state }, value: Number(state === status.state) })))
     series.cluster.set(status.cluster === null ? [] : [{ labels: clusterFacts(status), value: 1 }])
     series.insecure.set(status.policy === null ? [] : [{ labels: NO_LABELS, value: Number(status.policy.insecure) }])
-    const unreachable = status.members.filter(({ peerId }) => this.#unreachable.has(peerId)).length
-    series.members.set([
-      { labels: { state: 'active' }, value: status.members.length - unreachable },
-      { labels: { state: 'unreachable' }, value: unreachable },
-    ])
+    const inState = (state: MemberStatus['state']) => status.members.filter((member) => member.state === state).length
+    series.members.set(MEMBER_STATES.map((state) => ({ labels: { state }, value: inState(state) })))
     series.apps.set([{ labels: NO_LABELS, value: status.apps.length }])
     series.alarms.set([...this.#alarms].map(([alarm, about]) => ({ labels: { alarm }, value: about.size })))
     series.credential.set(inSeconds(source.remainingMs()))

@@ -71,7 +71,7 @@ export const SERIES = {
   members: {
     name: 'dstack_mesh_members',
     kind: 'gauge',
-    help: 'Members whose credentials hold, this node among them, as it sees them: active, or unreachable from here.',
+    help: 'Members as this node sees them: itself, active, unreachable, or lapsed (their credential ran out, and they wait to be challenged).',
     labels: { state: WORD },
   },
   memberChanges: {

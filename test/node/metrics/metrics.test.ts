@@ -10,10 +10,10 @@ import type { MemberStatus, NodeStatus } from '../../../src/node/status.ts'
 import { FakeClock } from '../../protocols/support.ts'
 import { Scrape } from './scrape.ts'
 
-const member = (peerId: string): MemberStatus => ({
+const member = (peerId: string, state: MemberStatus['state']): MemberStatus => ({
   peerId,
+  state,
   addresses: ['/ip4/192.0.2.7/tcp/4001'],
-  state: 'active',
   tcbStatus: 'UpToDate',
   issuer: 'issuer',
   selfIssued: false,
@@ -33,7 +33,7 @@ const STATUS: NodeStatus = {
   policy: { hash: 'ab'.repeat(32), insecure: true, words: ['INSECURE: a rehearsal'] },
   epochs: [0],
   credential: null,
-  members: ['12D3KooWself', '12D3KooWother', '12D3KooWthird'].map(member),
+  members: [member('12D3KooWself', 'self'), member('12D3KooWother', 'active'), member('12D3KooWthird', 'unreachable')],
   apps: [{ name: 'app', appId: '00'.repeat(20), socket: '/run/app.sock' }],
   statusUrl: null,
   pid: 1,
@@ -80,15 +80,12 @@ describe('the metrics of a node', () => {
     assert.equal(scrape.value('dstack_mesh_joins_total', { outcome: 'refused', code: 'quote_invalid' }), 2)
     assert.equal(scrape.value('dstack_mesh_joins_total', { outcome: 'failed', code: 'none' }), 0, 'announced before it happens')
     assert.equal(scrape.value('dstack_mesh_judging_seconds_sum', { accepted: 'no' }), 0.003)
-    assert.equal(scrape.value('dstack_mesh_members', { state: 'active' }), 2)
-    assert.equal(scrape.value('dstack_mesh_members', { state: 'unreachable' }), 1)
+    assert.equal(scrape.value('dstack_mesh_member_changes_total', { change: 'unreachable' }), 1)
     assert.equal(scrape.value('dstack_mesh_challenges_total', { side: 'verifier', outcome: 'renewed' }), 1)
     assert.equal(scrape.value('dstack_mesh_gossip_messages_total', { message: 'record', verdict: 'ignore', fault: 'stale' }), 1)
     assert.equal(scrape.value('dstack_mesh_renewals_total', { issuer: 'self' }), 1)
     assert.equal(scrape.value('dstack_mesh_alarms_active', { alarm: 'member_silent' }), 2)
     assert.equal(scrape.value('dstack_mesh_alarms_active', { alarm: 'lapsed' }), 0)
-    node.events.emit({ kind: 'member', peerId, change: 'reachable' })
-    assert.equal((await node.scrape()).value('dstack_mesh_members', { state: 'unreachable' }), 0)
     node.metrics.stop()
     node.events.emit({ kind: 'join', peerId, outcome: 'admitted' })
     assert.equal((await node.scrape()).value('dstack_mesh_joins_total', { outcome: 'admitted' }), 1, 'stopped')
@@ -111,6 +108,13 @@ describe('the metrics of a node', () => {
     assert.equal(scrape.value('dstack_mesh_policy_insecure'), 1)
     assert.equal(scrape.value('dstack_mesh_state', { state: 'member' }), 1)
     assert.equal(scrape.value('dstack_mesh_state', { state: 'lapsed' }), 0)
+    const members = scrape.all('dstack_mesh_members').map(({ labels, value }) => [labels.state, value])
+    assert.deepEqual(members, [
+      ['self', 1],
+      ['active', 1],
+      ['unreachable', 1],
+      ['lapsed', 0],
+    ])
     assert.equal(scrape.value('dstack_mesh_credential_remaining_seconds'), 90)
     assert.equal(scrape.value('dstack_mesh_collateral_age_seconds'), (node.clock.now() - dates.issuedAtMs) / 1000)
     assert.equal(scrape.value('dstack_mesh_collateral_remaining_seconds'), (dates.nextUpdateMs - node.clock.now()) / 1000)
