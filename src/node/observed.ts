@@ -31,8 +31,8 @@ export const observedJoin =
     } else if (error instanceof RefusedJoin) {
       const { code, reasons } = error
       // Whoever is turned away before anything was done for him could fill the log.
-      const level = code === 'busy' || code === 'rate_limited' ? 'debug' : 'warn'
-      log[level]('onboard.refused', { joinId, peer: peerId, code, reasons })
+      if (code === 'busy' || code === 'rate_limited') log.debug('onboard.turned_away', { joinId, peer: peerId, code, reasons })
+      else log.warn('onboard.refused', { joinId, peer: peerId, code, reasons })
       events.emit({ kind: 'join', peerId, joinId, outcome: 'refused', code, reasons })
     } else {
       log.warn('onboard.failed', { joinId, peer: peerId, reason: messageOf(error) })
