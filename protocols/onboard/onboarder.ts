@@ -105,7 +105,7 @@ export const onboardOver = async (
     const member = demandStanding(role)
     const parties: Parties = peers
     const retryAfterMs = tools.allowance.pay()
-    if (retryAfterMs > 0) throw new RefusedJoin({ code: 'rate_limited', retryAfterMs }, ['asks too often'])
+    if (retryAfterMs > 0) throw turnedAway('rate_limited', 'asks too often', retryAfterMs, role)
 
     // 2. P→J Challenge
     const onboarderNonce = tools.random.bytes(NONCE_BYTES)
@@ -144,7 +144,8 @@ export const onboardOver = async (
     await endStream(stream, exchange.signal)
     return { joinId: id }
   } catch (error) {
-    const refused = error instanceof OverloadError ? overloaded(error, role, tools.allowance) : asRefused(error)
+    const refused =
+      error instanceof OverloadError ? turnedAway('busy', error.message, tools.allowance.retryAfterMs(), role) : asRefused(error)
     if (refused !== undefined) {
       await lastWord(stream, messages, encodeRefusalMessage(refused.refusal), exchange.signal)
       throw refused
@@ -171,14 +172,14 @@ const asRefused = (error: unknown): RefusedJoin | undefined => {
 }
 
 /** Come back later, or try elsewhere. */
-export const overloaded = (
-  error: OverloadError,
+export const turnedAway = (
+  code: 'busy' | 'rate_limited',
+  reason: string,
+  retryAfterMs: number,
   role: OnboarderRole | undefined,
-  allowance: Pick<Allowance, 'retryAfterMs'>,
 ): RefusedJoin => {
   const addresses = role?.publicAddresses() ?? []
-  const refusal: Refusal = { code: 'busy', retryAfterMs: allowance.retryAfterMs(), ...(addresses.length > 0 && { addresses }) }
-  return new RefusedJoin(refusal, [error.message])
+  return new RefusedJoin({ code, retryAfterMs, ...(addresses.length > 0 && { addresses }) }, [reason])
 }
 
 const seal = async (sealer: Sealer, member: OnboarderRole, kemPublicKey: Uint8Array, credential: Uint8Array, aad: Uint8Array) => {

@@ -6,9 +6,9 @@ import type { AdoptedKeyring, ClusterPolicy, Joined } from './check-grant.ts'
 import { MAX_FAILURES_PER_CONNECTION, MAX_STREAMS_PER_CONNECTION, ONBOARD_PROTOCOL } from './constants.ts'
 import { type JoinerRole, joinOver } from './joiner.ts'
 import { encodeRefusalMessage } from './messages.ts'
-import { type OnboarderRole, onboardOver, overloaded, type RefusedJoin } from './onboarder.ts'
+import { type OnboarderRole, onboardOver, type RefusedJoin, turnedAway } from './onboarder.ts'
 import { hpkeSealer, type Sealer } from './sealer.ts'
-import { type OnboardTimer, OverloadError } from './turns.ts'
+import type { OnboardTimer } from './turns.ts'
 
 export interface OnboardInit {
   /** 32 bytes. */
@@ -169,7 +169,7 @@ export class Onboard implements Startable {
   /** Refuses before anything is read. Gives the refusal when it has been sent. */
   async #shed(stream: Stream): Promise<RefusedJoin> {
     const { timer, stepTimeoutMs = STEP_TIMEOUT_MS } = this.#init
-    const refused = overloaded(new OverloadError('too many exchanges are open'), this.#role, this.#admission)
+    const refused = turnedAway('busy', 'too many exchanges are open', this.#admission.retryAfterMs(), this.#role)
     const deadline = timer.deadline(stepTimeoutMs, this.#stopping.signal)
     try {
       const messages = messagesOf(stream, { maxBytes: MESSAGE_LIMIT_BYTES, stepTimeoutMs, timer, signal: deadline.signal })

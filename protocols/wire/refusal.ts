@@ -7,7 +7,7 @@ export interface Refusal {
   code: RefusalCode
   /** Milliseconds; with `busy` and `rate_limited`. */
   retryAfterMs?: number
-  /** Text multiaddrs of other members that their operators declared public; with `busy`. */
+  /** Text multiaddrs of other members that their operators declared public; with the same. */
   addresses?: string[]
 }
 

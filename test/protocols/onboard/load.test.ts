@@ -143,11 +143,15 @@ describe('an onboarder under load', () => {
     let signatures = 0
     const { dial, clock } = await start({}, { signAsCluster: () => bytes(64, ++signatures & 0xff) })
     const [eager] = strangers
-    const limited = { code: 'rate_limited', retryAfterMs: PEER_REFILL_MS }
+    const limited = { code: 'rate_limited', retryAfterMs: PEER_REFILL_MS, addresses: ELSEWHERE }
     for (let i = 0; i < PEER_BURST; i++) assert.equal(await knock(await dial(eager!)), undefined)
     for (let i = 0; i < 20; i++) assert.deepEqual(await knock(await dial(eager!)), limited)
     clock.pass(PEER_REFILL_MS - 1)
-    assert.deepEqual(await knock(await dial(eager!, '/ip4/192.0.2.2')), { code: 'rate_limited', retryAfterMs: 1 })
+    assert.deepEqual(await knock(await dial(eager!, '/ip4/192.0.2.2')), {
+      code: 'rate_limited',
+      retryAfterMs: 1,
+      addresses: ELSEWHERE,
+    })
     clock.pass(1)
     assert.equal(await knock(await dial(eager!)), undefined)
     assert.deepEqual(await knock(await dial(eager!)), limited)
@@ -158,7 +162,7 @@ describe('an onboarder under load', () => {
     const { dial } = await start()
     const [honest, ...many] = strangers
     for (const key of many.slice(0, HOST_BURST)) assert.equal(await knock(await dial(key, '/ip6/2001:db8::1')), undefined)
-    const limited = { code: 'rate_limited', retryAfterMs: HOST_REFILL_MS }
+    const limited = { code: 'rate_limited', retryAfterMs: HOST_REFILL_MS, addresses: ELSEWHERE }
     assert.deepEqual(await knock(await dial(many[HOST_BURST]!, '/ip6/2001:db8::2:3')), limited)
     assert.equal(await knock(await dial(honest!, '/ip6/2001:db8:0:1::1')), undefined)
     assert.equal(await knock(await dial(honest!, '/ip4/192.0.2.1')), undefined)
