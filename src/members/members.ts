@@ -93,7 +93,11 @@ export class Members {
     await this.#own.make()
     const deaf = this.#outlook.table.listen((effect) => this.#onEffect(effect))
     this.#stopping.signal.addEventListener('abort', deaf, { once: true })
-    for (const { peerId } of this.#outlook.active()) this.#link(peerText(peerId))
+    // Who let this node in is in the table already.
+    for (const { peerId } of this.#outlook.active()) {
+      this.#link(peerText(peerId))
+      this.#changed(peerText(peerId), 'joined')
+    }
     if (options.onboarder !== undefined) await this.#comparing.seed(options.onboarder)
     this.publishOwn()
   }
