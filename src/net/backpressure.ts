@@ -74,5 +74,7 @@ async function* read(stream: Stream, clock: Clock, budget: Budget): AsyncGenerat
     stream.removeEventListener('message', onMessage)
     stream.removeEventListener('remoteCloseWrite', onEnd)
     stream.removeEventListener('close', onEnd)
+    // A reader that gives up, on a frame that is too long for one, leaves a stream that nobody would read.
+    if (stream.status === 'open') stream.abort(new Error('not read any more'))
   }
 }

@@ -125,6 +125,11 @@ export class Gate {
     }
   }
 
+  /** Whether no stream is open on this connection but those of the services behind the gate. */
+  isIdle(connection: Connection): boolean {
+    return connection.streams.every(({ protocol }) => this.#protocols.has(protocol))
+  }
+
   /** Repairs what got lost: an end of membership that nobody told, a stream of a connected member that `broke`. */
   mend(broke: (peer: PeerId) => boolean): void {
     for (const peer of [...this.#started.values()]) if (!this.#isMember(peer)) this.expelled(peer)

@@ -5,6 +5,7 @@ import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { ComponentLogger, PeerId, PeerStore, PrivateKey, Startable } from '@libp2p/interface'
 import type { Clock } from '../base/index.ts'
 import { unhurried } from './backpressure.ts'
+import { type Degrees, degrees } from './degrees.ts'
 import type { Gate } from './gate.ts'
 
 // Implementation constants: tuning.
@@ -58,23 +59,6 @@ type Router = GossipSub &
     getMeshPeers(topic: string): string[]
     opts: Degrees
   }
-
-export interface Degrees {
-  D: number
-  Dlo: number
-  Dhi: number
-  Dscore: number
-  Dout: number
-}
-
-/**
- * Whom a member relays to, from the number of other members. Gossipsub's own values reach 1,000 members in four steps; below
- * seven members they are more than there are, and a node would look for more at every heartbeat.
- */
-export const degrees = (others: number): Degrees => {
-  const D = Math.max(1, Math.min(6, others))
-  return { D, Dlo: Math.min(4, D), Dhi: 2 * D, Dscore: Math.min(4, D), Dout: Math.min(2, D >> 1, Math.min(4, D) - 1) }
-}
 
 const VERDICTS: Record<GossipVerdict, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,

@@ -7,6 +7,7 @@ import { tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pInit, type ServiceFactoryMap } from 'libp2p'
 import { type Clock, UsageError } from '../base/index.ts'
+import { keptConnections } from './degrees.ts'
 import { ADDRESSES_MAX } from './dht.ts'
 import type { GossipInit } from './gossip.ts'
 import { discreetIdentify } from './identify.ts'
@@ -25,6 +26,7 @@ const STREAMS_PER_CONNECTION = 64
 const STREAM_WINDOW_BYTES_MAX = 1024 * 1024
 const DIAL_TIMEOUT_MS = 5_000
 const HANDSHAKE_TIMEOUT_MS = 5_000
+const CLOSE_TIMEOUT_MS = 2_000
 
 /** A fresh ed25519 peer key. It lives in memory only: a restarted node is a new peer (design: keys). */
 export const createPeerKey = (): Promise<PrivateKey> => generateKeyPair('Ed25519')
@@ -53,6 +55,8 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
   readonly #services: { mesh: Mesh; ping: Ping }
   readonly #init: NetworkInit<S>
   readonly #closedListeners = new Set<(peer: PeerId) => void>()
+  readonly #released = new WeakSet<Connection>()
+  #others = 0
   readonly #outlast: (connection: Connection) => void
 
   constructor(libp2p: Libp2p, init: NetworkInit<S>) {
@@ -60,8 +64,9 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
     this.#services = libp2p.services as unknown as { mesh: Mesh; ping: Ping }
     this.#init = init
     this.#outlast = outlastStrangers(libp2p, init.clock, init.isMember)
-    libp2p.addEventListener('peer:disconnect', ({ detail: peer }) => {
-      if (init.isMember(peer)) for (const listener of this.#closedListeners) listener(peer)
+    libp2p.addEventListener('connection:close', ({ detail: connection }) => {
+      // Another one to the same peer may have closed in the same moment.
+      queueMicrotask(() => this.#tellClosed(connection))
     })
   }
 
@@ -100,7 +105,10 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
     return this.#services.mesh.gossip.subscribers()
   }
 
-  /** Tells `listener` when the last connection to a member has closed, until the function returned is called. */
+  /**
+   * Tells `listener` when the last connection to a member has broken, until the function returned is called. Where there are more
+   * members than connections are kept, one that either side closes since nothing uses it says nothing, and is not told.
+   */
   onClosed(listener: (peer: PeerId) => void): () => void {
     this.#closedListeners.add(listener)
     return () => this.#closedListeners.delete(listener)
@@ -117,7 +125,7 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
   expelled(peer: PeerId): void {
     this.#services.mesh.gate.expelled(peer)
     for (const connection of this.libp2p.getConnections(peer)) this.#outlast(connection)
-    void this.#forget(peer)
+    void this.forget(peer)
   }
 
   /** Repairs streams of members that broke, and forgets whose membership has ended unnoticed. */
@@ -126,8 +134,9 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
     gate.mend((peer) => gossip.broke(peer))
   }
 
-  /** Degrees of the gossip mesh from the number of members, this one included. */
+  /** Degrees from the number of members, this one included. */
   size(members: number): void {
+    this.#others = members - 1
     this.#services.mesh.gossip.size(members)
   }
 
@@ -138,8 +147,34 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
     this.admitted(peer)
   }
 
-  async #forget(peer: PeerId): Promise<void> {
-    // Who is connected is forgotten when the connection closes.
+  isConnected(peer: PeerId): boolean {
+    return this.libp2p.getConnections(peer).some(({ status }) => status === 'open')
+  }
+
+  /** Whether nothing but gossip and kad-dht has a stream on this connection. */
+  isIdle(connection: Connection): boolean {
+    return this.#services.mesh.gate.isIdle(connection)
+  }
+
+  /** Closes a connection that nothing uses. */
+  release(connection: Connection): void {
+    const deadline = this.#init.clock.deadline(CLOSE_TIMEOUT_MS)
+    this.#released.add(connection)
+    connection
+      .close({ signal: deadline.signal })
+      .catch((error) => connection.abort(error))
+      .finally(() => deadline.clear())
+  }
+
+  #tellClosed(connection: Connection): void {
+    const peer = connection.remotePeer
+    if (!this.#init.isMember(peer) || this.libp2p.getConnections(peer).length > 0) return
+    if (this.#others > keptConnections(this.#others) && (this.#released.has(connection) || hasTakenLeave(connection))) return
+    for (const listener of this.#closedListeners) listener(peer)
+  }
+
+  /** Takes who is no member out of the peer store; who is connected when the connection closes. */
+  async forget(peer: PeerId): Promise<void> {
     if (this.libp2p.getConnections(peer).length === 0) await this.libp2p.peerStore.delete(peer).catch(() => {})
   }
 
@@ -176,6 +211,10 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
     return 'refused'
   }
 }
+
+/** Whether the other side closed on purpose: Yamux says so (GoAway, code 0) and keeps it where libp2p does not show it. */
+const hasTakenLeave = (connection: Connection): boolean =>
+  (connection as { muxer?: { remoteGoAway?: number } }).muxer?.remoteGoAway === 0
 
 /** A network that is not started. */
 export const createNetwork = async <S extends ServiceFactoryMap>(init: NetworkInit<S>): Promise<Network<S>> => {

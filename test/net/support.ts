@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type Clock, systemClock } from '../../src/base/index.ts'
-import { createNetwork, createPeerKey, type GossipVerdict, type Network } from '../../src/net/index.ts'
+import { type Clock, silentLog, systemClock, systemRandom } from '../../src/base/index.ts'
+import { createNetwork, createPeerKey, Discovery, type GossipVerdict, type Network } from '../../src/net/index.ts'
 
 export const TOPIC = '/dstack/0123456789abcdef/members/1.0.0'
 export const MAX_BYTES = 270_000
@@ -35,9 +36,12 @@ export class Member {
   readonly members = new Set<string>()
   verdict: (data: Uint8Array) => GossipVerdict = () => 'accept'
   network!: Network
+  /** What its table says of others' addresses. */
+  readonly table = new Map<string, { peer: PeerId; addresses: readonly Multiaddr[] }>()
+  discovery: Discovery | undefined
   #waiting: (() => void)[] = []
 
-  static async start(options: { clock?: Clock } = {}): Promise<Member> {
+  static async start(options: { clock?: Clock; listen?: readonly string[] } = {}): Promise<Member> {
     const member = new Member()
     member.network = await startNetwork({
       ...options,
@@ -60,12 +64,37 @@ export class Member {
   }
 
   admit(...others: readonly Member[]): void {
-    for (const other of others) if (other !== this) this.members.add(other.id)
+    for (const other of others) {
+      if (other === this) continue
+      this.members.add(other.id)
+      this.table.set(other.id, { peer: other.network.peerId, addresses: other.addresses })
+    }
+    this.network.size(1 + this.members.size)
     for (const other of others) if (other !== this) this.network.admitted(other.network.peerId)
   }
   expel(other: Member): void {
     this.members.delete(other.id)
+    this.table.delete(other.id)
     this.network.expelled(other.network.peerId)
+  }
+  discover(bootstrap: readonly Multiaddr[] = []): void {
+    this.discovery = new Discovery({
+      network: this.network,
+      members: () => [...this.table.values()],
+      bootstrap,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    })
+    this.discovery.start()
+  }
+  async stop(): Promise<void> {
+    await this.discovery?.stop()
+    await this.network.stop()
+  }
+  /** Resolves when it is connected to `other`. */
+  async connectedTo(other: Member): Promise<void> {
+    while (!this.network.isConnected(other.network.peerId)) await once(this.network.libp2p, 'peer:connect')
   }
   async dial(other: Member): Promise<void> {
     await this.network.connect(other.network.peerId, other.addresses, AbortSignal.timeout(10_000))
@@ -101,6 +130,6 @@ export class Cluster {
     return cluster
   }
   async stop(): Promise<void> {
-    await Promise.all(this.all.map(({ network }) => network.stop()))
+    await Promise.all(this.all.map((member) => member.stop()))
   }
 }
