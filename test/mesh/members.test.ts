@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { MemberStatus } from '../../src/index.ts'
+import { Bench, getKey, type Program, within } from './support.ts'
+
+const LIMIT_MS = 40_000
+
+/** Resolves with the first line of JSON that the program prints for which `holds`. */
+const lineOf = (program: Program, what: string, holds: (members: MemberStatus[]) => boolean): Promise<MemberStatus[]> =>
+  within(
+    LIMIT_MS,
+    what,
+    new Promise((resolve) => {
+      const look = (): void => {
+        for (const line of program.stdout.split('\n').slice(0, -1)) {
+          const members = JSON.parse(line) as MemberStatus[]
+          if (!holds(members)) continue
+          program.child.stdout!.off('data', look)
+          resolve(members)
+          return
+        }
+      }
+      program.child.stdout!.on('data', look)
+      look()
+    }),
+  )
+const stateOf = (members: readonly MemberStatus[], peerId: string): string | undefined =>
+  members.find((member) => member.peerId === peerId)?.state
+
+describe('the members as the command line shows them', function () {
+  this.timeout(120_000)
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await Bench.open()
+  })
+  afterEach(() => bench.close())
+
+  const three = async () => {
+    const a = await bench.up('a', '--new')
+    const joins = ['--cluster', a.status.cluster!, '--peer', a.status.addresses[0]!]
+    return { a, b: await bench.up('b', ...joins), c: await bench.up('c', ...joins) }
+  }
+  const watch = (name: string): Program => bench.cli('members', '--watch', '--json', '--data-dir', bench.dataDir(name))
+
+  it('all are there; one that is killed is unreachable on every other, and is replaced when it comes back', async () => {
+    const { a, b, c } = await three()
+    const [atA, atB] = [watch('a'), watch('b')]
+    const all = (members: MemberStatus[]): boolean =>
+      members.length === 3 && members.every(({ state }) => state !== 'unreachable')
+    await Promise.all([lineOf(atA, 'a complete table on a', all), lineOf(atB, 'a complete table on b', all)])
+
+    c.program.child.kill('SIGKILL')
+    const dead = c.status.peerId!
+    const gone = (members: MemberStatus[]): boolean => stateOf(members, dead) === 'unreachable'
+    await Promise.all([lineOf(atA, 'the death on a', gone), lineOf(atB, 'the death on b', gone)])
+    const shown = bench.cli('members', '--data-dir', bench.dataDir('a'))
+    await shown.end()
+    assert.match(shown.stdout, /2 of 3 members answer/)
+    assert.match(shown.stdout, new RegExp(`${dead} +unreachable`))
+
+    // At the same place as a new peer: the old one is nobody's business any more.
+    const listen = c.status.addresses[0]!
+    const again = await bench.up('c', '--peer', b.status.addresses[0]!, '--listen', listen)
+    const reborn = (members: MemberStatus[]): boolean =>
+      stateOf(members, dead) === undefined && stateOf(members, again.status.peerId!) === 'active'
+    await Promise.all([lineOf(atA, 'the return on a', reborn), lineOf(atB, 'the return on b', reborn)])
+    assert.equal(await getKey(bench.socket('c'), 'p'), await getKey(bench.socket('a'), 'p'))
+
+    // Ctrl-C ends a watch without a word.
+    atA.child.kill('SIGINT')
+    assert.deepEqual(await atA.end(), { code: 0, signal: null })
+    assert.equal(atA.stderr, '')
+    assert.equal(a.program.stderr.includes('alarm.on'), false)
+  })
+
+  it('one that leaves is gone from every table at once, ends, and forgets only when it is told to', async () => {
+    const { b, c } = await three()
+    const atB = watch('b')
+    await lineOf(atB, 'a complete table', (members) => members.length === 3)
+    const left = bench.cli('leave', '--json', '--forget', '--data-dir', bench.dataDir('c'))
+    assert.deepEqual(await left.end(), { code: 0, signal: null })
+    assert.deepEqual(JSON.parse(left.stdout), { cluster: c.status.cluster })
+    assert.deepEqual(await c.program.end(), { code: 0, signal: null })
+    await lineOf(atB, 'the leaving', (members) => members.length === 2)
+    assert.ok(!existsSync(join(bench.dataDir('c'), 'cluster')))
+    assert.ok(existsSync(join(bench.dataDir('b'), 'cluster')))
+    assert.ok(!existsSync(bench.socket('c')))
+
+    // An interrupt says goodbye too.
+    const atA = watch('a')
+    b.program.child.kill('SIGTERM')
+    assert.deepEqual(await b.program.end(), { code: 0, signal: null })
+    await lineOf(atA, 'the second leaving', (members) => members.length === 1)
+    const refused = bench.cli('leave', '--data-dir', bench.dataDir('a'))
+    assert.equal((await refused.end()).code, 1)
+    assert.match(refused.stderr, /secret is lost for good/)
+    assert.match(refused.stderr, /--force/)
+  })
+})
