@@ -20,6 +20,7 @@ interface NetworkOptions extends CommonOptions {
   anchor: string
   horizon?: string[]
   stellarRpc?: string[]
+  stellarArchive?: string[]
   stellarPassphrase?: string
 }
 
@@ -30,6 +31,7 @@ const networkOptions = (command: Command): Command =>
     )
     .addOption(new Option('--horizon <url>', "a server in place of the network's; may be repeated").argParser(collect))
     .addOption(new Option('--stellar-rpc <url>', 'a Stellar RPC server; may be repeated').argParser(collect))
+    .addOption(new Option('--stellar-archive <url>', 'a history archive, for old ledgers; may be repeated').argParser(collect))
     .addOption(new Option('--stellar-passphrase <text>', 'with --anchor stellar: which network'))
 
 const networkOf = async (options: NetworkOptions) => {

@@ -30,6 +30,7 @@ export type AnchorSettings = Pick<
   | 'funderSecretFile'
   | 'homeDomain'
   | 'horizon'
+  | 'stellarArchive'
   | 'stellarPassphrase'
   | 'stellarRpc'
   | 'validators'
@@ -55,6 +56,7 @@ const LEDGER_ONLY = [
   'funderSecretFile',
   'homeDomain',
   'horizon',
+  'stellarArchive',
   'stellarPassphrase',
   'stellarRpc',
   'validators',
@@ -75,10 +77,11 @@ export const anchorOf = (settings: AnchorSettings, dataDir: string): AnchorFacto
 
 /** The ledger network that settings name, if they do. Throws UsageError. */
 export const networkOf = (settings: AnchorSettings): Network | undefined => {
-  const { anchor, horizon, stellarRpc, stellarPassphrase } = settings
+  const { anchor, horizon, stellarRpc, stellarArchive, stellarPassphrase } = settings
   const urls = {
     horizons: horizon?.map((url) => serverUrl(url, '--horizon')),
     rpcs: stellarRpc?.map((url) => serverUrl(url, '--stellar-rpc')),
+    archives: stellarArchive?.map((url) => serverUrl(url, '--stellar-archive')),
   }
   if (anchor === 'stellar') {
     if (stellarPassphrase === undefined || urls.horizons === undefined) {
@@ -89,6 +92,7 @@ export const networkOf = (settings: AnchorSettings): Network | undefined => {
       passphrase: stellarPassphrase,
       horizons: urls.horizons,
       rpcs: urls.rpcs ?? [],
+      archives: urls.archives ?? [],
     })
   }
   if (stellarPassphrase !== undefined) throw wrong('a passphrase is for a network without a name', 'give --anchor stellar')
@@ -99,6 +103,7 @@ export const networkOf = (settings: AnchorSettings): Network | undefined => {
     ...network,
     ...(urls.horizons !== undefined && { horizons: urls.horizons, ...devnetBeside(network, urls.horizons) }),
     ...(urls.rpcs !== undefined && { rpcs: urls.rpcs }),
+    ...(urls.archives !== undefined && { archives: urls.archives }),
   })
 }
 
@@ -119,7 +124,7 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /** Whoever is on the way of plain HTTP is one more liar; a rehearsal may do without. */
 const secure = (network: Network): Network => {
-  const open = [...network.horizons, ...network.rpcs].find(
+  const open = [...network.horizons, ...network.rpcs, ...network.archives].find(
     (url) => url.startsWith('http:') && !LOOPBACK.test(new URL(url).hostname),
   )
   if (open !== undefined && network.witness !== 'devnet') {

@@ -33,6 +33,7 @@ export interface Settings {
   anchor?: string
   horizon?: string[]
   stellarRpc?: string[]
+  stellarArchive?: string[]
   stellarPassphrase?: string
   funder?: string
   funderSecretFile?: string
@@ -125,6 +126,13 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--stellar-rpc',
     value: 'url',
     about: 'a Stellar RPC server, for proofs; may be repeated',
+  },
+  {
+    key: 'stellarArchive',
+    kind: 'list',
+    flag: '--stellar-archive',
+    value: 'url',
+    about: 'a history archive, for proofs of ledgers that Stellar RPC has forgotten; may be repeated',
   },
   {
     key: 'stellarPassphrase',

@@ -62,7 +62,7 @@ const HEADER_BYTES_MAX = 8 * 1024
 /** One checkpoint of a history archive: from any ledger the next one is at most 63 away. */
 export const HEADERS_MAX = 64
 /** Since this protocol a ledger is made of a GeneralizedTransactionSet. */
-const GENERALIZED_SINCE = 20
+export const GENERALIZED_SINCE = 20
 /** EnvelopeType of Stellar-ledger-entries.x. */
 const ENVELOPE_TYPE_SCPVALUE = 4
 

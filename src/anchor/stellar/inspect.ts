@@ -130,11 +130,12 @@ export const proveAnchor = async (
     .filter((each) => each >= sequence && each - sequence < HEADERS_MAX)
   const { sequence: newest } = await servers.latest()
   const upTo = Math.min(newest, Math.max(sequence + 1, ...reachable))
-  const parts = { servers, rpcs: network.rpcs, clock, signal: undefined }
+  const { rpcs, archives } = network
+  const parts = { servers, rpcs, archives, clock, signal: undefined }
   const fetched = account === undefined ? undefined : await fetchProof({ ...expected, sequence, upTo }, parts)
   if (fetched === undefined) {
     throw new TransientError('no_proof', `no server has what proves the genesis of ${formatClusterId(clusterId)}`, {
-      next: "Horizon does not, and Stellar RPC keeps a ledger for days only: take the file anchor-proof from a member's data folder, and name it with --proof",
+      next: "Horizon does not, Stellar RPC keeps a ledger for days only, and a history archive has it when its checkpoint of 64 ledgers is over: name one with --stellar-archive, or take the file anchor-proof from a member's data folder and name it with --proof",
     })
   }
   return report(fetched.proof, fetched.from)

@@ -1,15 +1,25 @@
+import { createHash } from 'node:crypto'
 import type { xdr as xdrTypes } from '@stellar/stellar-sdk/base'
 import { type Clock, messageOf, RefusedError, TransientError } from '../../base/index.ts'
 import { parseHeader } from '../proof/header.ts'
-import { type AnchorProof, encodeProof, HEADERS_MAX, PROOF_BYTES_MAX, readTransactionSet } from '../proof/proof.ts'
+import {
+  type AnchorProof,
+  encodeProof,
+  GENERALIZED_SINCE,
+  HEADERS_MAX,
+  PROOF_BYTES_MAX,
+  readTransactionSet,
+} from '../proof/proof.ts'
 import { badXdr, concat, u32be } from '../xdr.ts'
+import { archivedHeaders, archivedLedger, checkpointOf } from './archive.ts'
 import { openEnvelope, readGenesis } from './genesis.ts'
-import { bareHeader } from './horizon.ts'
+import { bareHeader, type Horizon } from './horizon.ts'
 import { rpc } from './rpc.ts'
 import type { Servers } from './servers.ts'
 
 // Where the parts of a proof come from. Horizon has headers, but neither sets nor results: those come from our devnet ledger's
-// own /ledgers/{n}/proof, or from Stellar RPC's getLedgers while it keeps the ledger (a week at most).
+// own /ledgers/{n}/proof, from Stellar RPC's getLedgers while it keeps the ledger (a week at most), or from a history archive,
+// which has every ledger for good, but each only when its checkpoint of 64 ledgers is over.
 
 /** One ledger as XDR; nothing of it is checked yet. */
 export interface LedgerParts {
@@ -26,35 +36,69 @@ const LEDGER_BYTES_MAX = 24 * 1024 * 1024
 export interface LedgerSourceParts {
   readonly servers: Servers
   readonly rpcs: readonly string[]
+  readonly archives: readonly string[]
   readonly clock: Clock
   readonly signal: AbortSignal | undefined
 }
 
-/** undefined: nobody who answers has this ledger (any more, or yet). */
-export const fetchLedger = async (sequence: number, parts: LedgerSourceParts): Promise<LedgerParts | undefined> => {
-  for (const horizon of parts.servers.all) {
+/**
+ * undefined: nobody who answers has this ledger (any more, or yet). One source after the other, since most have it not; one that
+ * talks nonsense only matters where no other has it: then its refusal is thrown. `whole`: with set and results.
+ */
+export const fetchLedger = async (
+  sequence: number,
+  parts: LedgerSourceParts,
+  { whole = true } = {},
+): Promise<LedgerParts | undefined> => {
+  const sources = [
+    ...parts.servers.all.map((horizon) => () => fromHorizon(horizon, sequence)),
+    ...parts.rpcs.map((url) => () => fromRpc(url, sequence, parts)),
+    ...parts.archives.map((url) => () => fromArchive(url, sequence, parts)),
+  ]
+  let nonsense: RefusedError | undefined
+  for (const source of sources) {
     try {
-      const fields = await horizon.proof(sequence, LEDGER_BYTES_MAX)
-      if (fields === undefined) continue
-      return {
-        header: bareHeader(fields.bytes('header_xdr', LEDGER_BYTES_MAX)),
-        transactions: fields.bytes('tx_set_xdr', LEDGER_BYTES_MAX),
-        results: fields.bytes('results_xdr', LEDGER_BYTES_MAX),
-        from: `${horizon.url}/ledgers/${sequence}/proof`,
-      }
+      const ledger = await source()
+      if (ledger === undefined) continue
+      checkParts(ledger)
+      // An archive that is not all there.
+      if (whole && (ledger.transactions.length === 0 || ledger.results.length === 0)) continue
+      return ledger
     } catch (error) {
-      if (!(error instanceof TransientError)) throw error
+      parts.signal?.throwIfAborted()
+      if (error instanceof RefusedError) nonsense ??= error
+      else if (!(error instanceof TransientError)) throw error
     }
   }
-  for (const url of parts.rpcs) {
-    try {
-      const ledger = await fromRpc(url, sequence, parts)
-      if (ledger !== undefined) return ledger
-    } catch (error) {
-      if (!(error instanceof TransientError)) throw error
-    }
-  }
+  if (nonsense !== undefined) throw nonsense
   return undefined
+}
+
+/** Whether the parts of one source belong together; what its header is worth is for the proof to say. */
+const checkParts = ({ header, transactions, results, from }: LedgerParts): void => {
+  const { version, resultsHash, transactionSetHash } = parseHeader(header)
+  const isHashOf = (hash: Uint8Array, bytes: Uint8Array) => createHash('sha256').update(bytes).digest().equals(hash)
+  if (results.length > 0 && !isHashOf(resultsHash, results)) throw badXdr(from, 'results of another ledger')
+  const generalized = version >= GENERALIZED_SINCE
+  if (generalized && transactions.length > 0 && !isHashOf(transactionSetHash, transactions)) {
+    throw badXdr(from, 'the transaction set of another ledger')
+  }
+}
+
+const fromHorizon = async (horizon: Horizon, sequence: number): Promise<LedgerParts | undefined> => {
+  const fields = await horizon.proof(sequence, LEDGER_BYTES_MAX)
+  if (fields === undefined) return undefined
+  return {
+    header: bareHeader(fields.bytes('header_xdr', LEDGER_BYTES_MAX)),
+    transactions: fields.bytes('tx_set_xdr', LEDGER_BYTES_MAX),
+    results: fields.bytes('results_xdr', LEDGER_BYTES_MAX),
+    from: `${horizon.url}/ledgers/${sequence}/proof`,
+  }
+}
+
+const fromArchive = async (url: string, sequence: number, parts: LedgerSourceParts): Promise<LedgerParts | undefined> => {
+  const ledger = await archivedLedger(url, sequence, parts)
+  return ledger === undefined ? undefined : { ...ledger, from: `${url} (files of checkpoint ${checkpointOf(sequence)})` }
 }
 
 const fromRpc = async (url: string, sequence: number, { clock, signal }: LedgerSourceParts): Promise<LedgerParts | undefined> => {
@@ -114,22 +158,48 @@ export const fetchProof = async (
   let following: Uint8Array = new Uint8Array()
   const from = new Set([ledger.from])
   if (upTo > sequence) {
-    const next = await fetchLedger(sequence + 1, parts)
+    const next = await fetchLedger(sequence + 1, parts, { whole: false })
     if (next !== undefined) {
       headers.push(next.header)
       following = next.transactions
       from.add(next.from)
-      for (let at = sequence + 2; at <= upTo; at++) headers.push(await anyHeader(at, parts))
-      if (upTo > sequence + 1) from.add('GET /ledgers/{n}')
+      const more = await headersOf(sequence + 2, upTo, parts)
+      headers.push(...more.headers)
+      if (more.from !== undefined) from.add(more.from)
     }
   }
   const proof = fitted({ envelope, results: ledger.results, headers, transactions: ledger.transactions, following })
   return proof === undefined ? undefined : { proof, from: [...from] }
 }
 
-const anyHeader = async (sequence: number, { servers }: LedgerSourceParts): Promise<Uint8Array> => {
-  const { value } = await servers.answers((horizon) => horizon.header(sequence))
-  return value[0]!
+/** Headers of these ledgers without a gap, as far as somebody has them: from the Horizons, else from an archive. */
+const headersOf = async (
+  first: number,
+  last: number,
+  parts: LedgerSourceParts,
+): Promise<{ headers: readonly Uint8Array[]; from: string | undefined }> => {
+  if (first > last) return { headers: [], from: undefined }
+  const headers: Uint8Array[] = []
+  try {
+    for (let at = first; at <= last; at++) {
+      const { value } = await parts.servers.answers((horizon) => horizon.header(at))
+      headers.push(value[0]!)
+    }
+    return { headers, from: 'GET /ledgers/{n}' }
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error
+  }
+  for (const url of parts.archives) {
+    try {
+      const archived = await archivedHeaders(url, first, last, parts)
+      if (archived !== undefined && archived.length > headers.length) {
+        return { headers: archived, from: `${url} (headers)` }
+      }
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+    }
+  }
+  return { headers, from: headers.length === 0 ? undefined : 'GET /ledgers/{n}' }
 }
 
 /** The ledger's own set first: the results bind the transaction without it. */

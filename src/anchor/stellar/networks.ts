@@ -9,6 +9,8 @@ export interface Network {
   readonly horizons: readonly string[]
   /** Stellar RPC servers: for what Horizon does not serve of a proof. */
   readonly rpcs: readonly string[]
+  /** History archives: for the same, where RPC servers have forgotten the ledger. */
+  readonly archives: readonly string[]
   /** Gives a throw-away account money; test networks only. */
   readonly friendbot?: string
 }
@@ -22,6 +24,7 @@ export const NETWORKS = {
     passphrase: 'dstack-mesh devnet ; one process can rewrite it',
     horizons: [DEVNET_URL],
     rpcs: [`${DEVNET_URL}/rpc`],
+    archives: [],
     friendbot: `${DEVNET_URL}/friendbot`,
   },
   testnet: {
@@ -29,6 +32,7 @@ export const NETWORKS = {
     passphrase: 'Test SDF Network ; September 2015',
     horizons: ['https://horizon-testnet.stellar.org', 'https://horizon-testnet.stellar.lobstr.co'],
     rpcs: ['https://soroban-testnet.stellar.org'],
+    archives: [1, 2, 3].map((each) => `https://history.stellar.org/prd/core-testnet/core_testnet_00${each}`),
     friendbot: 'https://friendbot.stellar.org',
   },
   pubnet: {
@@ -36,6 +40,7 @@ export const NETWORKS = {
     passphrase: 'Public Global Stellar Network ; September 2015',
     horizons: ['https://horizon.stellar.org', 'https://horizon.stellar.lobstr.co'],
     rpcs: ['https://mainnet.sorobanrpc.com'],
+    archives: [1, 2, 3].map((each) => `https://history.stellar.org/prd/core-live/core_live_00${each}`),
   },
 } as const satisfies Record<string, Network>
 

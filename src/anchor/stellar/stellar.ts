@@ -158,10 +158,10 @@ export class StellarAnchor implements Anchor {
       for (let left = NEXT_LEDGER_WAITS; left > 0 && (await servers.latest()).sequence <= sequence; left--) {
         await clock.sleep(NEXT_LEDGER_WAIT_MS, signal)
       }
-      const { passphrase, rpcs } = network
+      const { passphrase, rpcs, archives } = network
       const fetched = await fetchProof(
         { clusterId: record.clusterId, passphrase, sequence, upTo: sequence + 1 },
-        { servers, rpcs, clock, signal },
+        { servers, rpcs, archives, clock, signal },
       )
       if (fetched === undefined) {
         log.warn('anchor.no_proof', { reason: 'no server has the ledger of the genesis', ledger: sequence })

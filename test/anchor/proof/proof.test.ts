@@ -69,7 +69,7 @@ describe("an anchor's proof", function () {
     const at = await where()
     while (ledger.ledgers.length < at + 20) ledger.close([])
     const servers = new Servers(ledgers.urls, systemClock)
-    const parts = { servers, rpcs: [], clock: systemClock, signal: undefined }
+    const parts = { servers, rpcs: [], archives: [], clock: systemClock, signal: undefined }
     const longer = await fetchProof({ ...expected, sequence: at, upTo: at + 20 }, parts)
     assert.equal((await verifyProof(longer!.proof, expected, pin(at + 20))).level, 'ledger')
     assert.deepEqual(longer!.from.at(-1), 'GET /ledgers/{n}')

@@ -24,7 +24,7 @@ describe('the parts of a proof', function () {
     const payer = new TestKey('payer')
     await fetch(`${devnet.url}/friendbot?addr=${payer.id}`)
     const { record, keys } = newCluster()
-    const network = { witness: 'devnet' as const, passphrase: devnet.passphrase, horizons: [devnet.url], rpcs: [] }
+    const network = { witness: 'devnet' as const, passphrase: devnet.passphrase, horizons: [devnet.url], rpcs: [], archives: [] }
     const anchor = ledgers.anchor({ clock: systemClock, log: silentLog, funder: async () => localFunder(payer.seed), network })
     const proof = (await anchor.publish(record, keys))!
     const expected = { clusterId: record.clusterId, passphrase: devnet.passphrase }
@@ -36,6 +36,7 @@ describe('the parts of a proof', function () {
     const parts = {
       servers: new Servers(ledgers.urls, systemClock),
       rpcs: [`${devnet.url}/rpc`],
+      archives: [],
       clock: systemClock,
       signal: undefined,
     }

@@ -52,9 +52,9 @@ export class Ledgers {
     this.urls = []
   }
 
-  anchor(init: Partial<StellarAnchorInit> & { horizons?: readonly string[]; rpcs?: readonly string[] } = {}): StellarAnchor {
-    const { horizons = this.urls, rpcs = [], ...rest } = init
-    const network: Network = { witness: 'devnet', passphrase: PASSPHRASE, horizons, rpcs }
+  anchor(init: Partial<StellarAnchorInit> & Partial<Pick<Network, 'horizons' | 'rpcs' | 'archives'>> = {}): StellarAnchor {
+    const { horizons = this.urls, rpcs = [], archives = [], ...rest } = init
+    const network: Network = { witness: 'devnet', passphrase: PASSPHRASE, horizons, rpcs, archives }
     return new StellarAnchor({
       network,
       clock: hastyClock(),
