@@ -29,7 +29,10 @@ COPY protocols protocols
 COPY src src
 COPY testnet testnet
 COPY packaging packaging
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node packaging/container/pack.mjs /out
+COPY scripts scripts
+# The build script of package.json; a base may have no npm.
+RUN PATH="$PWD/node_modules/.bin:$PATH" sh -ec "$(node -p "require('./package.json').scripts.build")"
+RUN node packaging/container/pack.mjs /out
 
 FROM scratch AS runtime
 COPY --from=build /out/runtime /
