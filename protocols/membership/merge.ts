@@ -147,11 +147,10 @@ export const admit = (
   const { peerId } = credential
   if (isRevoked(table, peerId, credential.tdDigest)) return unchanged(table, 'revoked')
   const known = entryOf(table, peerId)
-  if (known?.admitted !== undefined && known.admitted.credential.expiresAt > credential.expiresAt)
-    return unchanged(table, 'stale')
+  const lease: Lease = { credential, endsMonotonicMs: leaseEnd(credential, now) }
+  if (known?.admitted !== undefined && known.admitted.endsMonotonicMs > lease.endsMonotonicMs) return unchanged(table, 'stale')
   const roomy = known === undefined ? withRoom(table, now) : table
   if (roomy === undefined) return unchanged(table, 'full')
-  const lease: Lease = { credential, endsMonotonicMs: leaseEnd(credential, now) }
   const entry: Entry = { ...known, peerId, admitted: { ...lease, addresses }, touchedMonotonicMs: now.monotonicMs }
   const next = { ...roomy, entries: roomy.entries.set(peerKey(peerId), entry) }
   return { table: next, effects: change(table, known, next, entry, now).filter(({ kind }) => kind === 'joined') }

@@ -38,7 +38,7 @@ export class PeerMap<V> {
   }
 
   *values(): IterableIterator<V> {
-    for (const bucket of this.#buckets) yield* bucket.values()
+    for (const bucket of this.#buckets) if (bucket.size > 0) yield* bucket.values()
   }
 
   #with(key: string, bucket: ReadonlyMap<string, V>, size: number): PeerMap<V> {

@@ -50,10 +50,13 @@ export const emptyTable: Table = {
 
 export const entryOf = (table: Table, peerId: Uint8Array): Entry | undefined => table.entries.get(peerKey(peerId))
 
-/** Of what an entry knows, the credential that ends last. */
+/**
+ * Of what an entry knows, the credential that ends last. By the monotonic clock: one that this node issued while its wall clock
+ * was far ahead would stand before all others until that day.
+ */
 export const leaseOf = ({ newest, admitted }: Entry): Lease | undefined => {
   if (newest === undefined || admitted === undefined) return newest ?? admitted
-  return admitted.credential.expiresAt > newest.credential.expiresAt ? admitted : newest
+  return admitted.endsMonotonicMs > newest.endsMonotonicMs ? admitted : newest
 }
 
 export const leaseHolds = (lease: Lease | undefined, now: Instant): boolean =>

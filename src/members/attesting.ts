@@ -16,7 +16,7 @@ import type { MembersInit, SyncOutcome } from './init.ts'
 import { type MetPeer, MetPeers } from './met.ts'
 import type { Outlook } from './outlook.ts'
 import { peerText } from './peer-text.ts'
-import { askAnswer, Renewal, type RenewalEvent, type RenewalState, type RenewalView } from './renewal.ts'
+import { askAnswer, type Now, Renewal, type RenewalEvent, type RenewalState, type RenewalView } from './renewal.ts'
 
 // Implementation constants: tuning.
 
@@ -62,7 +62,7 @@ export class Attesting {
   }
 
   state(): RenewalState {
-    return this.#renewal.state(this.#view(), this.#init.outlook.now())
+    return this.#renewal.state(this.#view(), this.#now())
   }
 
   /** Whether this node may issue credentials now. */
@@ -183,6 +183,11 @@ export class Attesting {
 
   // What is due.
 
+  #now(): Now {
+    const { outlook } = this.#init
+    return { ...outlook.now(), hostMs: outlook.hostMs() }
+  }
+
   #view(): RenewalView {
     const { outlook, members, reaches } = this.#init
     const active = outlook.active().map((entry) => {
@@ -202,7 +207,7 @@ export class Attesting {
   }
 
   #renew(event: RenewalEvent): void {
-    const { effects, wakeAtMs } = this.#renewal.handle(event, this.#view(), this.#init.outlook.now())
+    const { effects, wakeAtMs } = this.#renewal.handle(event, this.#view(), this.#now())
     this.#dueAtMs = wakeAtMs
     for (const effect of effects) {
       switch (effect.type) {

@@ -34,6 +34,11 @@ export class Outlook {
     return { wallMs, monotonicMs }
   }
 
+  /** What the machine's clock shows, Unix milliseconds; whoever runs the machine sets it. */
+  hostMs(): number {
+    return this.#clock.now()
+  }
+
   monotonicMs(): number {
     return this.#clock.monotonicMs()
   }

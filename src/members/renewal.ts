@@ -40,10 +40,12 @@ const CLOCKS_MIN = 3
 /** Members whose clocks are remembered: as many as a table holds. */
 const HEARD_MAX = 10_000
 
-/** The same moment by both clocks. */
+/** The same moment by all clocks. */
 export interface Now {
-  /** Unix milliseconds. */
+  /** Unix milliseconds, never less than has passed since the start. */
   wallMs: number
+  /** What the machine's clock shows, Unix milliseconds: what this node issues is dated by it. */
+  hostMs: number
   monotonicMs: number
 }
 
@@ -338,19 +340,24 @@ export class Renewal {
    * How far each member's clock is ahead of ours: what it said when it was heard, and the time that has passed since by a
    * clock that nobody can set. Gossiped times judge nobody; they only tell whom not to trust with judging.
    */
-  #clocksAhead({ wallMs, monotonicMs }: Now): { peerId: string; aheadMs: number }[] {
+  #clocksAhead(oursMs: number, monotonicMs: number): { peerId: string; aheadMs: number }[] {
     const clocks: { peerId: string; aheadMs: number }[] = []
     for (const [peerId, { sentAtMs, receivedMonotonicMs }] of this.#heard) {
       const sinceMs = monotonicMs - receivedMonotonicMs
       if (sinceMs > this.#lifetimeMs) this.#heard.delete(peerId)
-      else clocks.push({ peerId, aheadMs: sentAtMs + sinceMs - wallMs })
+      else clocks.push({ peerId, aheadMs: sentAtMs + sinceMs - oursMs })
     }
     return clocks
   }
 
-  /** How far the median is ahead of our clock, when that is too far. Of two medians the nearer: half of them prove nothing. */
-  #clockOff(now: Now): number | undefined {
-    const ahead = this.#clocksAhead(now)
+  /** How far the members' clocks are ahead of ours, when that is too far: of the host's, or of the time that we go by. */
+  #clockOff({ wallMs, hostMs, monotonicMs }: Now): number | undefined {
+    return this.#medianOff(hostMs, monotonicMs) ?? (wallMs === hostMs ? undefined : this.#medianOff(wallMs, monotonicMs))
+  }
+
+  /** Of two medians the nearer: half of them prove nothing. */
+  #medianOff(oursMs: number, monotonicMs: number): number | undefined {
+    const ahead = this.#clocksAhead(oursMs, monotonicMs)
       .map(({ aheadMs }) => aheadMs)
       .sort((a, b) => a - b)
     if (ahead.length < CLOCKS_MIN) return undefined
@@ -368,7 +375,7 @@ export class Renewal {
     raise('lapsed', own.remainingMs <= 0)
     raise('serving_ended', own.remainingMs <= -this.#lapsedServeMs)
     raise('own_clock', clockOffMs !== undefined)
-    const clocks = clockOffMs === undefined ? this.#clocksAhead(now) : []
+    const clocks = clockOffMs === undefined ? this.#clocksAhead(now.hostMs, now.monotonicMs) : []
     // With fewer than three others nobody can say whose clock is wrong.
     for (const { peerId, aheadMs } of clocks.length >= CLOCKS_MIN ? clocks : []) {
       if (Math.abs(aheadMs) > CLOCK_OFF_MAX_MS) raised.set(`member_clock ${peerId}`, { alarm: 'member_clock', peerId })

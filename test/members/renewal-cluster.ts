@@ -127,7 +127,8 @@ export class ModelCluster {
   }
 
   now(node: ModelNode): Now {
-    return { wallMs: this.nowMs + (this.#world.clockOffMs?.(node.id, this.nowMs) ?? 0), monotonicMs: this.nowMs - START_MS }
+    const wallMs = this.nowMs + (this.#world.clockOffMs?.(node.id, this.nowMs) ?? 0)
+    return { wallMs, hostMs: wallMs, monotonicMs: this.nowMs - START_MS }
   }
   view(node: ModelNode): RenewalView {
     const members: MemberFacts[] = []

@@ -27,7 +27,9 @@ class Bench {
     this.view = { own: { remainingMs: LIFETIME_MS, selfIssued: false, ...view.own }, members: view.members ?? [] }
   }
   get now() {
-    return { wallMs: WALL_MS + this.elapsedMs + this.jumpMs, monotonicMs: this.elapsedMs }
+    // As Outlook has it: the wall clock never shows less than has passed since the start.
+    const [wallMs, jumpMs] = [WALL_MS + this.elapsedMs, this.jumpMs]
+    return { wallMs: wallMs + Math.max(0, jumpMs), hostMs: wallMs + jumpMs, monotonicMs: this.elapsedMs }
   }
   tell(event: RenewalEvent): RenewalEffect[] {
     const { effects, wakeAtMs } = this.core.handle(event, this.view, this.now)

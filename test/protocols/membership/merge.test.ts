@@ -308,6 +308,24 @@ describe('a lease', () => {
     assert.ok(active(table, a, at(LIFETIME_MS - 1)))
   })
 
+  it('does not depend on what this node issued while its wall clock was far ahead', async () => {
+    const [a] = others as [Peer]
+    const ahead = 31 * 86_400_000
+    const jumped = { wallMs: NOW_MS + ahead, monotonicMs: at().monotonicMs }
+    const issued = { issuedAt: NOW_MS + ahead, expiresAt: NOW_MS + ahead + LIFETIME_MS }
+    const dated = decodeCredential(credentialOf(a, us, issued)).body
+    let table = tableOf([founder], us, at())
+    ;({ table } = admit(table, { credential: dated, addresses: [] }, jumped))
+    // Right again: what others issue counts, and what it issues itself.
+    const renewed = { issuedAt: NOW_MS + LIFETIME_MS / 2, expiresAt: NOW_MS + 1.5 * LIFETIME_MS }
+    const later = at(LIFETIME_MS / 2)
+    const byOther = judgedOf(us, await openedOf(a, founder, { sequence: 7n, issued: renewed }), later)
+    const merged = merge(table, byOther, later).table
+    assert.ok(active(merged, a, at(1.25 * LIFETIME_MS)))
+    const admitted = admit(table, { credential: decodeCredential(credentialOf(a, us, renewed)).body, addresses: [] }, later).table
+    assert.ok(active(admitted, a, at(1.25 * LIFETIME_MS)))
+  })
+
   it('that ended is remembered for a while, by the monotonic clock alone, so that no older record comes back', async () => {
     const [a] = others as [Peer]
     const table = mergeAll(tableOf([founder], us), [await judged(a, founder, { sequence: 9n })])
