@@ -15,7 +15,7 @@ export interface StatusLimits {
   viewPauseMs: number
   /** How often a view is made although nothing was told to have happened. */
   viewEveryMs: number
-  /** A line on a stream without news, so that both ends notice when the other is gone. */
+  /** The node's time on a stream without news. */
   heartbeatMs: number
 }
 
@@ -29,5 +29,5 @@ export const STATUS_LIMITS: Readonly<StatusLimits> = {
   streamStuckMs: 30_000,
   viewPauseMs: 250,
   viewEveryMs: 2_000,
-  heartbeatMs: 15_000,
+  heartbeatMs: 5_000,
 }

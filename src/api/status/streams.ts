@@ -44,6 +44,7 @@ export class EventStreams {
     this.#streams.add(stream)
     response.once('close', () => this.#streams.delete(stream))
     response.on('error', () => response.destroy())
+    response.write(this.#beat())
     this.#send(stream, this.#view())
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
@@ -83,9 +84,14 @@ export class EventStreams {
       for (const stream of this.#streams) {
         if (this.#isStuck(stream, nowMs)) continue
         if (stream.sent !== view) this.#send(stream, view)
-        else if (beat) stream.response.write(':\n\n')
+        else if (beat) stream.response.write(this.#beat())
       }
     }
+  }
+
+  /** The node's time, so that both ends notice when the other is gone, and a page whose clock is off shows what is left rightly. */
+  #beat(): string {
+    return `event: beat\ndata: ${Math.round(this.#clock.now())}\n\n`
   }
 
   #pause(ms: number, signal: AbortSignal): Promise<void> {
