@@ -12,6 +12,15 @@ export const ringLayout = (count) => {
   let rings = 0
   for (let room = 0; room < rest; ) room += FIRST_RING * ++rings
   const capacity = (FIRST_RING * rings * (rings + 1)) / 2
+  // Two are side by side; of more, this node is in the middle.
+  if (count === 2)
+    return {
+      rings,
+      places: [
+        { x: -0.5, y: 0 },
+        { x: 0.5, y: 0 },
+      ],
+    }
   const places = [{ x: 0, y: 0 }]
   let placed = 0
   for (let ring = 1; ring <= rings; ring++) {
@@ -19,7 +28,8 @@ export const ringLayout = (count) => {
     const share = ring === rings ? rest - placed : Math.round((rest * FIRST_RING * ring) / capacity)
     const distance = rings === 1 ? 0.82 : 0.24 + (0.76 * ring) / rings
     for (let i = 0; i < share; i++) {
-      const angle = ((i + (ring % 2) / 2) / share) * 2 * Math.PI - Math.PI / 2
+      const turned = rings === 1 ? (share % 2 === 0 ? 0.5 : 0) : (ring % 2) / 2
+      const angle = ((i + turned) / share) * 2 * Math.PI - Math.PI / 2
       places.push({ x: Math.cos(angle) * distance, y: Math.sin(angle) * distance })
     }
     placed += share

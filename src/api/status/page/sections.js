@@ -15,6 +15,7 @@ export const lifeOf = ({ issuedAt, expiresAt }, nowMs) => {
 
 const remaining = (expiresAt, nowMs) => {
   const ms = Date.parse(expiresAt) - nowMs
+  if (Number.isNaN(ms)) return 'no time that can be read'
   return ms > 0 ? `${duration(ms)} left` : `ended ${duration(-ms)} ago`
 }
 
@@ -329,7 +330,7 @@ export const drawStill = () => {
   for (const [selector, role] of Object.entries(ROLES))
     for (const node of document.querySelectorAll(selector)) node.setAttribute('role', role)
   // What scrolls must be reached by keyboard, too.
-  for (const node of document.querySelectorAll('.scroll, .happened')) node.tabIndex = 0
+  for (const node of document.querySelectorAll('.scroll, .happened, #quote')) node.tabIndex = 0
   byId('own-quote').open = matchMedia('(min-width: 60rem)').matches
   byId('glossary').replaceChildren(...GLOSSARY.map(([word, means]) => el('div', {}, el('dt', {}, word), el('dd', {}, means))))
   const { active, unreachable, lapsed, leaving } = MEMBER_STATES

@@ -165,7 +165,7 @@ export const tell = (happened, view) => {
         why: happened.selfIssued ? 'It was alone: nobody else was there to judge it.' : '',
         reasons: [],
       }
-    default:
+    case 'alarm':
       return {
         tone: happened.on ? 'bad' : 'good',
         ...(happened.peerId !== undefined && { who: happened.peerId }),
@@ -173,6 +173,8 @@ export const tell = (happened, view) => {
         why: happened.on ? (own(ALARM_WORDS, happened.alarm) ?? '') : '',
         reasons: [],
       }
+    default:
+      return { tone: 'calm', what: shown(happened.kind), why: '', reasons: [] }
   }
 }
 
@@ -187,7 +189,9 @@ export const lede = ({ state, insecure }, counts) => {
       const together =
         others > 0
           ? `This node and ${plural(others, 'other member')} hold one secret together, ${held}. Each proved by a quote what it runs before it was given the secret, and is asked again at random times.`
-          : `This node alone holds the cluster’s secret, ${held}. If it stops, the secret is gone: let others join.`
+          : counts.unreachable + counts.lapsed > 0
+            ? `Of the members that hold the cluster’s secret, ${held}, this node is the only one that answers. If the others are gone and it stops, the secret is gone: let others join.`
+            : `This node alone holds the cluster’s secret, ${held}. If it stops, the secret is gone: let others join.`
       const silent = counts.unreachable > 0 ? ` ${plural(counts.unreachable, 'member does', 'members do')} not answer.` : ''
       return `${together} Apps get the same keys from any of them.${silent}`
     }
