@@ -5,7 +5,7 @@ import { type RunningDevnet, startDevnet } from '../../testnet/stellar/index.ts'
 import { Workshop } from './support.ts'
 
 describe('the command line, anchoring on a ledger', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   let shop: Workshop
   let devnet: RunningDevnet
   beforeEach(async () => {
