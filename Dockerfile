@@ -51,7 +51,7 @@ STOPSIGNAL SIGTERM
 # A core dump would hold the secret.
 ENTRYPOINT ["/usr/bin/prlimit", "--core=0", "/usr/local/bin/node", "/app/bin/dstack-mesh.js"]
 CMD ["--help"]
-HEALTHCHECK --interval=5s --timeout=4s --start-period=120s --retries=3 CMD ["/usr/local/bin/node", "/app/health.mjs"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["/usr/local/bin/node", "/app/health.mjs"]
 
 FROM production AS rehearsal
 LABEL dstack-mesh.insecure="INSECURE: a rehearsal. Emulated quotes protect nothing."

@@ -87,10 +87,13 @@ export const networkOf = (settings: AnchorSettings): Network | undefined => {
     if (stellarPassphrase === undefined || urls.horizons === undefined) {
       throw wrong('--anchor stellar is any network, by its passphrase and servers', 'give --stellar-passphrase and --horizon')
     }
+    const witness = witnessOf(stellarPassphrase)
     return secure({
-      witness: witnessOf(stellarPassphrase),
+      witness,
       passphrase: stellarPassphrase,
       horizons: urls.horizons,
+      // A network of an operator's own: Stellar's quickstart image has its friendbot beside Horizon, as devnet does.
+      ...(witness === 'devnet' && { friendbot: `${urls.horizons[0]}/friendbot` }),
       rpcs: urls.rpcs ?? [],
       archives: urls.archives ?? [],
     })
