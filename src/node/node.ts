@@ -1,4 +1,6 @@
 import type { PrivateKey } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { MEMBERSHIP_LIMIT_BYTES, membersTopic } from '../../protocols/membership/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
@@ -17,7 +19,7 @@ import {
   UsageError,
 } from '../base/index.ts'
 import { type Members, MemberTable } from '../members/index.ts'
-import { createNetwork, createPeerKey, type Network, resolveAddress } from '../net/index.ts'
+import { createNetwork, createPeerKey, Discovery, type Network, resolveAddress } from '../net/index.ts'
 import { AnchorWatch, publishedBy } from './anchor-watch.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
@@ -402,11 +404,29 @@ export class MeshNode {
     )
     await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })
     members.run()
+    const discovery = this.#discovery()
+    this.#cleanups.push(() => this.#briefly(discovery.stop()))
+    discovery.start()
     this.#state = 'member'
     const watching = this.#watch.run(publishedBy(membership), this.#stopping.signal).catch((error) => {
       if (!this.#stopping.signal.aborted) this.#log.error('anchor.watch_ended', { reason: messageOf(error) })
     })
     this.#cleanups.push(() => this.#briefly(watching))
+  }
+
+  #discovery(): Discovery {
+    return new Discovery({
+      network: this.#network!,
+      members: () =>
+        this.#table.active(this.#clock.now()).map(({ peerId, addresses }) => ({
+          peer: peerIdFromString(peerId),
+          addresses: addresses.map((address) => multiaddr(address)),
+        })),
+      bootstrap: this.#entry.kind === 'join' ? this.#entry.peers.map((address) => multiaddr(address)) : [],
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+    })
   }
 
   /** Where a peer is connected from: all that is known of it until it publishes its own record. */

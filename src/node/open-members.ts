@@ -19,7 +19,7 @@ export interface MembersParts {
   membership: Membership
   attester: Attester
   table: MemberTable
-  network: Pick<Network, 'publish' | 'ping' | 'connect' | 'know' | 'expelled' | 'size' | 'mend'> & {
+  network: Pick<Network, 'publish' | 'ping' | 'connect' | 'know' | 'expelled' | 'size'> & {
     services: { membership: MembershipService; challenges: Challenges }
   }
   /** Text multiaddrs at which this node listens, or that its operator announces. */
@@ -181,10 +181,7 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
         .catch((error) => log.warn('members.failed', { what: 'know', reason: messageOf(error) }))
     },
     expelled: (peer) => network.expelled(peerIdFromString(peer)),
-    size: (members) => {
-      network.size(members)
-      network.mend()
-    },
+    size: (members) => network.size(members),
   }
 }
 
