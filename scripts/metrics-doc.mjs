@@ -5,9 +5,10 @@ import { describeSeries } from '../dist/src/node/metrics/series.js'
 const target = 'docs/metrics.md'
 const text = `# Metrics
 
-\`GET /metrics\` on the status port, in Prometheus's text format. The port is on loopback unless you say otherwise: whoever may scrape
-learns the cluster's id, how many members it has and how busy it is, but no member's address, no peer id and nothing secret. Scrapes
-within a second get the same text, so that nobody keeps a node busy by asking.
+\`GET /metrics\` on the status port, in Prometheus's text format. What is scraped
+tells the cluster's id, how many members it has and how busy it is, but no member's address, no peer id and nothing secret. The same
+port's \`/status\` names members and addresses: it is on loopback unless you say otherwise, and a proxy can let only \`/metrics\` through.
+Scrapes within a second get the same text, so that nobody keeps a node busy by asking.
 
 Every label's values are words of this program, or names that the node's own operator chose. What peers and apps send never becomes a
 label; each label takes a bounded number of values, and the rest is counted as \`other\`. \`none\` stands where there is nothing to say.

@@ -45,7 +45,8 @@ const throwInsteadOfExit = (command: Command): void => {
   for (const child of command.commands) throwInsteadOfExit(child)
 }
 
-const program = (): Command => {
+/** The whole command line. */
+export const program = (): Command => {
   const root = new Command('dstack-mesh')
     .description('A peer-to-peer mesh of confidential VMs that share one secret and serve keys to their apps.')
     .version('0.1.0')
