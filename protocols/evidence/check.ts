@@ -43,6 +43,8 @@ export interface OutsiderContext<P extends ClusterPolicy> {
   readonly nonce: Uint8Array
   /** The policy that the reader insists on. */
   readonly policyHash?: Uint8Array | undefined
+  /** When the ledger closed that holds the genesis, where the reader trusts that ledger. @default the record's own word */
+  readonly genesisAtMs?: number | undefined
   readonly nowMs: number
   /** Throws when the bytes are no policy. */
   openPolicy(canonical: Uint8Array): P
@@ -127,7 +129,7 @@ export const checkAnswer = <P extends ClusterPolicy>(answer: OutsiderAnswer, con
     step('genesis evidence', (say) => {
       const { genesis, record } = founded
       const expected = { contexts: ['genesis/1'] as const, clusterId, fields: [genesis.record] }
-      const verdict = policy.judge(decodeEvidence(genesis.evidence), expected, { atMs: record.createdAt })
+      const verdict = policy.judge(decodeEvidence(genesis.evidence), expected, { atMs: context.genesisAtMs ?? record.createdAt })
       if (!verdict.accepted) return say(`${verdict.code}: ${verdict.reasons.join('; ')}`)
       say('the first TD met the policy')
       return true

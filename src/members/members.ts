@@ -171,7 +171,15 @@ export class Members {
     return this.#attesting.state()
   }
 
-  /** Who may challenge this node or be challenged: a member, also one that lapsed, and whoever the gate lets be challenged. */
+  /**
+   * Who may have this node make a quote: a member, also one that lapsed. Not whom the gate alone lets be challenged: for that
+   * the secret is enough, and who holds it can be any number of peers.
+   */
+  mayChallenge(peerId: Uint8Array): boolean {
+    return entryOf(this.#outlook.value, peerId) !== undefined && !isRevoked(this.#outlook.value, peerId)
+  }
+
+  /** Who may be challenged by this node: those, and whoever the gate lets be challenged. */
   isKnown(peerId: Uint8Array): boolean {
     const known = entryOf(this.#outlook.value, peerId) !== undefined || this.#attesting.hasMet(peerText(peerId))
     return known && !isRevoked(this.#outlook.value, peerId)

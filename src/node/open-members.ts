@@ -99,7 +99,7 @@ const challengeRoles = (
   return {
     member: {
       credentialLifetimeMs: policy.credentialLifetimeMs,
-      isMember: (peerId) => members.isKnown(peerId),
+      isMember: (peerId) => members.mayChallenge(peerId),
       signingPublicKey,
       attest: (binding, signal) => attest(attester, binding, signal),
       judge: (evidence, expected) => policy.judge(evidence, expected),

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { type Check, checkAnswer, decodeOutsiderAnswer } from '../../protocols/evidence/index.ts'
 import {
   decodeEvidence,
+  decodeGenesisBundle,
   FILE_NETWORK,
   type GenesisBundle,
   type GenesisRecord,
   genesisHash,
+  verifyGenesisSignature,
 } from '../../protocols/records/index.ts'
 import { equals, formatClusterId, utf8 } from '../../protocols/wire/index.ts'
 import { type Anchor, NETWORKS, type ProofLevel, type WitnessLevel } from '../anchor/index.ts'
@@ -67,19 +69,21 @@ export const verifyCluster = async (given: ClusterVerification): Promise<Verifie
   } catch (error) {
     return { ...none, ok: false, checks: [{ name: 'answer', holds: false, words: messageOf(error) }] }
   }
+  const founded = readGenesis(answer.genesis)
+  const anchor =
+    founded === undefined
+      ? { check: { name: 'anchor', holds: undefined, words: 'cannot be told' } as const, witness: null, proof: null }
+      : await checkAnchor(founded.genesis, founded.record, given)
   const checked = checkAnswer<NodePolicy>(answer, {
     clusterId,
     nonce: given.nonce,
     policyHash: given.policy === undefined ? undefined : policyHash(given.policy),
+    genesisAtMs: anchor.closedAtMs,
     nowMs: clock.now(),
     openPolicy: (canonical) => openNodePolicy(canonical, (policy) => createVerifier({ policy, clock })),
     describe: judgedRecord,
   })
-  const { genesis, record, policy, credential } = checked
-  const anchor =
-    genesis === undefined || record === undefined
-      ? { check: { name: 'anchor', holds: undefined, words: 'cannot be told' } as const, witness: null, proof: null }
-      : await checkAnchor(genesis, record, given)
+  const { policy, credential } = checked
   const insecure = policy === undefined ? undefined : insecurities(policy.policy)
   const after = checked.checks.findIndex(({ name }) => name === 'genesis evidence') + 1
   const checks: ClusterCheck[] = [
@@ -116,9 +120,22 @@ const checkProtection = (
 }
 
 interface AnchorVerdict {
+  /** Of the ledger that holds the genesis, where it is one that is trusted. */
+  readonly closedAtMs?: number | undefined
   readonly check: ClusterCheck
   readonly witness: WitnessLevel | null
   readonly proof: ProofLevel | null
+}
+
+/** The genesis, if it is one that its cluster signed; why not is told by its own check. */
+const readGenesis = (bytes: Uint8Array): { genesis: GenesisBundle; record: GenesisRecord } | undefined => {
+  try {
+    const genesis = decodeGenesisBundle(bytes)
+    const record = verifyGenesisSignature(genesis)
+    return record === undefined ? undefined : { genesis, record }
+  } catch {
+    return undefined
+  }
 }
 
 /** How far the genesis is public, by the proof in its bundle alone: no server is asked. */
@@ -159,7 +176,10 @@ const checkAnchor = async (genesis: GenesisBundle, record: GenesisRecord, given:
       equals(proven.quoteHash, quoteHash)
     if (!same) return verdict(false, 'the proof is of another genesis', anchor.witness)
     const proof = proven.proof ?? 'account'
-    if (proof === 'ledger') return verdict(true, `in a ledger of ${anchor.witness} that you trust`, anchor.witness, proof)
+    if (proof === 'ledger') {
+      const trusted = verdict(true, `in a ledger of ${anchor.witness} that you trust`, anchor.witness, proof)
+      return { ...trusted, closedAtMs: proven.ledger?.closedAtMs }
+    }
     const words = pinned
       ? 'the proof reaches no ledger that you named'
       : `consistent, not witnessed: anybody could have made such a ledger (--checkpoint SEQ:HASH names one of ${anchor.witness} that you trust)`

@@ -4,7 +4,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { HandoverFunder, localFunder, signPrepared } from '../../src/anchor/index.ts'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
-import { controlSocketPath, type NodeInit } from '../../src/index.ts'
+import { controlSocketPath, type NodeInit, parseClusterId, verifyCluster } from '../../src/index.ts'
 import { Keyring } from '../../src/keys/index.ts'
 import { type AnchorSettings, anchorOf } from '../../src/node/anchors.ts'
 import { type RunningDevnet, startDevnet } from '../../testnet/stellar/index.ts'
@@ -101,6 +101,31 @@ describe('a mesh on a devnet ledger', function () {
     await assert.rejects(joins('wrong', cluster, [address], wrong), /not the one that is pinned/)
     const elsewhere = anchor({ anchor: 'testnet', horizon: [devnet.url], anchorOptional: true })
     await assert.rejects(joins('elsewhere', cluster, [address], elsewhere), /another network/)
+  })
+
+  it('is judged from outside by the proof alone, up to a ledger that the asker pins', async () => {
+    const { first, cluster } = await publicFirst({ statusPort: { host: '127.0.0.1', port: 0 } })
+    const checkpoint = await genesisLedger(cluster)
+    const nonce = systemRandom.bytes(32)
+    const answer = await (await fetch(`${first.status().statusUrl}evidence?nonce=${Buffer.from(nonce).toString('hex')}`)).text()
+    await devnet.stop()
+    const judged = async (anchor: { checkpoints?: string[]; validators?: string[] }) => {
+      const given = {
+        clusterId: parseClusterId(cluster)!,
+        nonce,
+        answer,
+        acceptInsecure: true,
+        clock: systemClock,
+        random: systemRandom,
+      }
+      const { ok, witness, proof, checks } = await verifyCluster({ ...given, anchor })
+      return [ok, witness, proof, checks.find(({ name }) => name === 'anchor')?.holds]
+    }
+    assert.deepEqual(await judged({}), [true, 'devnet', 'transaction', undefined])
+    assert.deepEqual(await judged({ checkpoints: [checkpoint] }), [true, 'devnet', 'ledger', true])
+    assert.deepEqual(await judged({ validators: [devnet.nodeId] }), [true, 'devnet', 'ledger', true])
+    const wrong = checkpoint.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
+    assert.deepEqual(await judged({ checkpoints: [wrong] }), [false, 'devnet', null, false])
   })
 
   it('refuses to join a cluster that is not on the ledger', async () => {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import { type Clock, type Log, messageOf } from '../../base/index.ts'
 import { hostAllowed } from './hosts.ts'
+import { KeptText } from './kept.ts'
 import { STATUS_LIMITS, type StatusLimits } from './limits.ts'
 import { loadPage, type Page } from './page.ts'
 import { EventStreams } from './streams.ts'
@@ -95,9 +96,13 @@ const text = (status: number, words: string, headers: Record<string, string> = {
 export const createStatusServer = async (init: StatusServerInit): Promise<StatusServer> => {
   const limits = init.limits ?? STATUS_LIMITS
   const page = await loadPage()
-  const streams = new EventStreams({ clock: init.clock, limits, view: () => JSON.stringify(init.source.view()) })
+  const texts = {
+    status: new KeptText(() => init.source.status(), init.clock, limits.viewPauseMs),
+    view: new KeptText(() => init.source.view(), init.clock, limits.viewPauseMs),
+  }
+  const streams = new EventStreams({ clock: init.clock, limits, view: () => texts.view.get() })
   const stopping = new AbortController()
-  const handler = new Handler(init, page, streams, stopping.signal)
+  const handler = new Handler(init, page, streams, texts, stopping.signal)
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytes,
@@ -110,6 +115,8 @@ export const createStatusServer = async (init: StatusServerInit): Promise<Status
   )
   server.maxConnections = limits.connections
   server.timeout = limits.idleTimeoutMs
+  // Who pipelines without reading would have every answer kept for him in memory.
+  server.maxRequestsPerSocket = 1
   server.on('clientError', onClientError)
   // `Expect: 100-continue` comes with a body, which nothing here takes; an upgrade would hand over the socket.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void handler.answer(request, response))
@@ -146,6 +153,8 @@ const listen = async (server: Server, { host, port, otherwiseAny = false }: Stat
   return `http://${at.family === 'IPv6' ? `[${at.address}]` : at.address}:${at.port}/`
 }
 
+type Texts = Readonly<Record<'status' | 'view', KeptText>>
+
 class Handler {
   readonly #source: StatusSource
   readonly #routes: ReadonlyMap<string, StatusRoute>
@@ -153,15 +162,17 @@ class Handler {
   readonly #log: Log
   readonly #page: Page
   readonly #streams: EventStreams
+  readonly #texts: Texts
   readonly #stopping: AbortSignal
 
-  constructor(init: StatusServerInit, page: Page, streams: EventStreams, stopping: AbortSignal) {
+  constructor(init: StatusServerInit, page: Page, streams: EventStreams, texts: Texts, stopping: AbortSignal) {
     this.#source = init.source
     this.#routes = new Map((init.routes ?? []).map((route) => [route.path, route]))
     this.#names = new Set((init.names ?? []).map((name) => name.toLowerCase()))
     this.#log = init.log
     this.#page = page
     this.#streams = streams
+    this.#texts = texts
     this.#stopping = stopping
   }
 
@@ -202,9 +213,9 @@ class Handler {
           headers: { 'content-security-policy': this.#page.contentSecurityPolicy },
         }
       case '/status':
-        return { type: JSON_TYPE, body: `${JSON.stringify(this.#source.status())}\n` }
+        return { type: JSON_TYPE, body: `${this.#texts.status.get()}\n` }
       case '/view':
-        return { type: JSON_TYPE, body: `${JSON.stringify(this.#source.view())}\n` }
+        return { type: JSON_TYPE, body: `${this.#texts.view.get()}\n` }
       case '/events':
         return { type: 'text/event-stream', body: '' }
       case '/healthz': {

@@ -143,6 +143,14 @@ describe('the status port', () => {
     assert.equal((await bench.get('/healthz')).status, 200)
   })
 
+  it('answers one request of a connection, however many come at once, and makes no view for each asker', async () => {
+    bench = await StatusBench.open({ limits: { headersTimeoutMs: 300 } })
+    const text = await bench.raw('GET /view HTTP/1.1\r\nHost: 1.1.1.1\r\n\r\n'.repeat(1_000))
+    assert.deepEqual(codes(text).filter((code) => code === 200).length, 1)
+    await Promise.all(Array.from({ length: 50 }, () => bench.get('/view')))
+    assert.ok(bench.node.views < 25, `${bench.node.views} views`)
+  })
+
   it('takes no more connections than its limit', async () => {
     bench = await StatusBench.open({ limits: { connections: 3 } })
     const held = [await bench.socket(), await bench.socket(), await bench.socket()]
