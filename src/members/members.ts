@@ -71,8 +71,12 @@ export class Members {
       random,
       tell,
       failed,
-      // The network may have been parted: what happened on the other side, it knows.
-      reachable: (peer) => void this.#comparing.with(peer),
+      // The network may have been parted: what happened on the other side, it knows, and what happened on this one it is told,
+      // with all behind it. Whoever hears of somebody lost does the same, so that both sides know each other at once.
+      reachable: (peer) => {
+        void this.#comparing.with(peer)
+        this.#telling.soon()
+      },
       accused: () => this.#telling.tell(),
     })
     this.#attesting = new Attesting({

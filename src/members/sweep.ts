@@ -29,6 +29,8 @@ const CHECKS_MAX = 64
 /** An unreachable member is pinged again after this, then after twice as long, and so on. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 30_000
+/** When one of several that were lost is back, the rest are pinged again within this. */
+const BACK_SPREAD_MS = 2_000
 /** The same member is accused again no sooner than this: a flapping one must not fill the topic. */
 const HINT_PAUSE_MS = 10_000
 /** Accused ourselves, we answer no oftener than this. */
@@ -342,6 +344,11 @@ export class Sweep {
     if (watched.reachable) return
     watched.reachable = true
     this.#effects.push({ kind: 'reachable', peer: watched.peer })
+    // A line that is back leads to more than one: the others are tried again now, not when their pauses are over.
+    for (const other of this.#watched.values()) {
+      if (other.reachable) continue
+      other.retryAtMs = Math.min(other.retryAtMs, (this.#lastTickMs ?? 0) + BACK_SPREAD_MS * this.#random.uniform())
+    }
   }
 
   #accused(nowMs: number): void {

@@ -3,6 +3,13 @@ import type { Clock, Random } from '../base/index.ts'
 import type { MembersNetwork } from './init.ts'
 import type { OwnRecord } from './own-record.ts'
 
+// Implementation constants: tuning.
+
+/** What is to be told soon is told after about this, so that several reasons at once make one record. */
+const SOON_MS = 500
+/** And no oftener than this: a member that comes and goes must not fill the topic. */
+const SOON_PAUSE_MS = 5_000
+
 export interface TellingInit {
   own: OwnRecord
   network: Pick<MembersNetwork, 'publish'>
@@ -20,6 +27,7 @@ export class Telling {
   #publishing: Promise<void> | undefined
   #again = false
   #dueAtMs: number
+  #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(init: TellingInit) {
     this.#init = init
@@ -38,6 +46,13 @@ export class Telling {
     })
   }
 
+  /** The same before long. */
+  soon(): void {
+    const { clock, random } = this.#init
+    const earliestMs = clock.monotonicMs() + SOON_MS * (0.5 + random.uniform())
+    this.#dueAtMs = Math.min(this.#dueAtMs, Math.max(earliestMs, this.#toldAtMs + SOON_PAUSE_MS))
+  }
+
   /** When all that is to be told has been. */
   async told(): Promise<void> {
     await this.#publishing
@@ -52,7 +67,8 @@ export class Telling {
     const { own, network, random, clock } = this.#init
     while (this.#again) {
       this.#again = false
-      this.#dueAtMs = clock.monotonicMs() + nextRepublishMs(this.#init.size(), random.uniform())
+      this.#toldAtMs = clock.monotonicMs()
+      this.#dueAtMs = this.#toldAtMs + nextRepublishMs(this.#init.size(), random.uniform())
       try {
         const envelope = await own.make()
         this.#published = await network.publish(encodeGossip({ kind: 'record', envelope }))

@@ -122,6 +122,20 @@ describe('the sweep', () => {
     assert.equal(world.sweep.slowness, 0)
   })
 
+  it('knows soon that all are back when one is, however long the line was cut', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = new World(names(9), seed)
+      const cut = names(9).slice(4)
+      for (const peer of cut) world.answers.set(peer, 'silent')
+      world.pass(120_000)
+      for (const peer of cut) assert.ok(!world.sweep.reachable(peer))
+      for (const peer of cut) world.answers.set(peer, 5)
+      for (let waits = 0; world.count('reachable') === 0 && waits < 400; waits++) world.pass(TICK_MS)
+      world.pass(3_000)
+      for (const peer of cut) assert.ok(world.sweep.reachable(peer), `seed ${seed}: ${peer}`)
+    }
+  })
+
   it('does not take for dead whom others reach, however long the way from here is cut', () => {
     const world = new World(names(6))
     world.says = () => true
