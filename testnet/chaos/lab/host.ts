@@ -121,10 +121,10 @@ export class Host {
     this.address = address
   }
 
-  /** Writes all packets of this host to `path`, in tcpdump's format, until the function returned is called. */
-  async capture(path: string): Promise<() => Promise<void>> {
+  /** Writes this host's packets, all or those of a tcpdump filter, to `path` until the function returned is called. */
+  async capture(path: string, ...filter: string[]): Promise<() => Promise<void>> {
     // At once, or what came last is lost at the end; as root, for the folder is root's.
-    const child = this.spawn('tcpdump', ['-i', 'eth0', '--immediate-mode', '-U', '-Z', 'root', '-w', path], {
+    const child = this.spawn('tcpdump', ['-i', 'eth0', '--immediate-mode', '-U', '-Z', 'root', '-w', path, ...filter], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let said = ''

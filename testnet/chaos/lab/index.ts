@@ -1,5 +1,5 @@
 export { Host } from './host.ts'
-export { Lab, type StartOptions } from './lab.ts'
+export { Lab, LISTEN_PORT, type StartOptions } from './lab.ts'
 export { LabNode, type LogLine } from './node.ts'
 export type { Line } from './switch.ts'
 export { removeDeadTraces } from './traces.ts'

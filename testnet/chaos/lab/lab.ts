@@ -13,7 +13,7 @@ import { CORE_ADDRESS, type LineChange, SWITCH_ADDRESS, type SwitchAnswer, type 
 
 const SWITCH_PROGRAM = fileURLToPath(new URL('./switch-main.ts', import.meta.url))
 /** Every host's; it is alone in its namespace. */
-const LISTEN_PORT = 4001
+export const LISTEN_PORT = 4001
 /** The cable's, above the hosts' 1500 by more than VXLAN adds. */
 const CABLE_MTU = '1700'
 const HOSTS_MAX = 250
