@@ -22,7 +22,7 @@ type Anchor = (typeof ANCHORS)[number]
 
 interface Mesh {
   cluster: string
-  members: { name: string; peerId: string; address: string; socket: string; fingerprint: string }[]
+  members: { name: string; peerId: string; address: string; socket: string; page: string | null; fingerprint: string }[]
 }
 
 /** Every member is asked for the key of this path. */
@@ -121,9 +121,16 @@ const startAll = async (mesh: LocalMesh, nodes: number): Promise<Mesh> => {
     ...(await Promise.all(joiners.map(async (member): Promise<[MemberProcess, Ready]> => [member, await member.ready]))),
   ]
   const members = await Promise.all(
-    ready.map(async ([{ name }, { peerId, addresses, apps }]) => {
+    ready.map(async ([{ name }, { peerId, addresses, apps, statusUrl }]) => {
       const socket = apps[0]!.socket
-      return { name, peerId, address: addresses[0]!, socket, fingerprint: await keyFingerprint(socket, KEY_PATH) }
+      return {
+        name,
+        peerId,
+        address: addresses[0]!,
+        socket,
+        page: statusUrl,
+        fingerprint: await keyFingerprint(socket, KEY_PATH),
+      }
     }),
   )
   return { cluster: genesis.cluster, members }
@@ -148,7 +155,7 @@ const print = (mesh: Mesh, local: LocalMesh): void => {
   )
   const [first, second] = mesh.members
   const [one] = local.members
-  const dataDir = join(local.folder, first!.name)
+  const dataDir = join(local.folder, (second ?? first)!.name)
   const fourth = join(local.folder, 'node-x')
   out.write(`
 cluster ${bold(mesh.cluster)}
@@ -160,7 +167,7 @@ Quotes here are emulated: they show every step and protect nothing.
 
 ${bold('Try')}
   curl --unix-socket ${quoted(first!.socket)} -H 'content-type: application/json' -d '{"path":"${KEY_PATH}"}' http://localhost/GetKey
-  npx dstack-mesh status --data-dir ${quoted(dataDir)}
+  npx dstack-mesh members --watch --data-dir ${quoted(dataDir)}    # who is in; or in a browser: ${second?.page ?? first!.page}
   kill ${one!.pid}    # node-1 is gone; the others serve on, and a new one joins through any of them:
   npx dstack-mesh up --cluster ${mesh.cluster} --peer ${(second ?? first)!.address} \\
     ${local.commonFlags().map(quoted).join(' ')} \\

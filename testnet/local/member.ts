@@ -16,6 +16,8 @@ export interface Ready {
   peerId: string
   addresses: string[]
   apps: { socket: string }[]
+  /** Of the status page. */
+  statusUrl: string | null
 }
 
 /** One line of a member's log. */

@@ -130,7 +130,29 @@ const CHANGES = {
 }
 
 const ALARM_WORDS = {
-  clock: 'The clock of this machine is far from what the other members say. It judges nobody until that ends.',
+  renewal_late:
+    'The credential of this node has less than a quarter of its life left and nobody has judged it anew. Members may be unreachable, or no quote can be made.',
+  lapsed:
+    'The credential of this node ran out. It goes on serving its apps for a while, lets nobody in, and comes back once a member has judged it again.',
+  serving_ended: 'The credential ran out so long ago that the cluster’s policy lets this node serve its apps no longer.',
+  own_clock: 'The clock of this machine is far from what the other members say. It judges nobody until that ends.',
+  member_clock: 'The clock of this member is far from what the others say. Nobody is thrown out for that.',
+  anchor_reset: 'The ledger no longer knows the cluster: a test network begins anew now and then.',
+}
+
+/** How challenges end: as the one who asked says it, and as the one who was asked. */
+const ASKED_WORDS = {
+  renewed: ['good', 'was judged anew by this node and got a new credential'],
+  no_answer: ['calm', 'did not answer a challenge by this node'],
+  withheld: ['calm', 'answered a challenge, but could not be judged now'],
+  bad_answer: ['bad', 'answered a challenge with what no member may be'],
+}
+const ANSWERED_WORDS = {
+  renewed: ['good', 'judged this node anew'],
+  declined: ['calm', 'challenged this node too soon after the last time'],
+  silent: ['warn', 'challenged this node, which could make no quote that it would accept itself'],
+  refused: ['calm', 'did not renew this node’s credential'],
+  no_verdict: ['calm', 'challenged this node and said nothing more'],
 }
 
 /** A happening as a tone, a sentence whose subject is a member (or none), and an explanation. */
@@ -144,15 +166,14 @@ export const tell = (happened, view) => {
       return { tone, who: happened.peerId, what, why, reasons: happened.reasons ?? [] }
     }
     case 'challenge': {
-      const judged = happened.side === 'verifier'
-      const good = happened.outcome === 'renewed' || happened.outcome === 'accepted' || happened.outcome === 'verdict'
+      const words = happened.side === 'verifier' ? ASKED_WORDS : ANSWERED_WORDS
+      const [tone, what] = own(words, happened.outcome) ?? ['calm', `challenge: ${shown(happened.outcome)}`]
       return {
-        tone: good ? 'good' : 'calm',
+        tone,
         who: happened.peerId,
-        what: judged
-          ? `was challenged by this node: ${shown(happened.outcome)}`
-          : `challenged this node: ${shown(happened.outcome)}`,
-        why: good ? 'Members ask each other for a fresh quote at random times: that is how credentials are renewed.' : '',
+        what,
+        why:
+          tone === 'good' ? 'Members ask each other for a fresh quote at random times: that is how credentials are renewed.' : '',
         reasons: [],
       }
     }
