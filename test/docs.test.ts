@@ -13,7 +13,7 @@ import { type Block, readMarkdown } from './support/markdown.ts'
 //   <!-- run-by: FILE -->       another test
 //   <!-- needs: … -->           nobody here: what it takes
 const SHELLS = ['sh', 'bash', 'shell', 'console']
-const NEEDS = ['tdx', 'public-network', 'docker', 'systemd', 'block-device']
+const NEEDS = ['tdx', 'root', 'public-network', 'docker', 'systemd', 'block-device']
 
 const ignored = /(^|\/)(node_modules|dist)\//
 const documents = globSync(['*.md', 'docs/**/*.md', 'protocols/**/*.md', 'testnet/**/*.md', 'packaging/**/*.md'])
@@ -90,6 +90,17 @@ describe('the documents', function () {
     assert.ok(checked > 35, `only ${checked} commands were found`)
     assert.equal(fault(root, ['up', '--listens']), 'no flag --listens')
     assert.equal(fault(root, ['upp']), 'no command upp')
+  })
+
+  it('name only npm scripts that there are', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+    const texts = documents.flatMap(({ spans, blocks }) => [...spans, ...blocks].map(({ text }) => text))
+    const named = texts.flatMap((text) => [...text.matchAll(/\bnpm run ([a-z:-]+)/g)].map(([, name]) => name!))
+    assert.ok(named.length > 20, `only ${named.length} scripts were found`)
+    assert.deepEqual(
+      named.filter((name) => scripts[name] === undefined),
+      [],
+    )
   })
 
   it('have a heading for each alert and each alarm', () => {
