@@ -1,9 +1,10 @@
 import { fromString } from 'uint8arrays/from-string'
 import { toString as bytesToString } from 'uint8arrays/to-string'
 
-/** Peers whose text form is remembered: as many as a table holds. Base 58 costs more than all else that a tick does. */
+/** Peers whose two forms are remembered: as many as a table holds. Base 58 costs more than all else that a tick does. */
 const REMEMBERED_MAX = 10_000
 const texts = new Map<string, string>()
+const ids = new Map<string, Uint8Array>()
 
 /** A peer id's text form from its multihash bytes. */
 export const peerText = (peerId: Uint8Array): string => {
@@ -16,5 +17,12 @@ export const peerText = (peerId: Uint8Array): string => {
   return text
 }
 
-/** A peer id's multihash bytes from its text form. */
-export const peerOfText = (text: string): Uint8Array => fromString(text, 'base58btc')
+/** A peer id's multihash bytes from its text form; not to be written to. */
+export const peerOfText = (text: string): Uint8Array => {
+  const known = ids.get(text)
+  if (known !== undefined) return known
+  const peerId = fromString(text, 'base58btc')
+  if (ids.size >= REMEMBERED_MAX) ids.delete(ids.keys().next().value!)
+  ids.set(text, peerId)
+  return peerId
+}
