@@ -1,7 +1,6 @@
 /** What peers that are no members may hold of a member: connections, time and memory, each with a bound. */
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Clock } from '../base/index.ts'
+import { type Clock, hostOf } from '../base/index.ts'
 
 // Implementation constants: tuning. One host's share is far below what all hosts may have together (network.ts), and below
 // what the onboarder has open at once: whoever has only one host cannot keep the others out.
@@ -12,18 +11,6 @@ const HANDSHAKES_PER_HOST = 32
 const STRANGERS_MAX = 256
 /** Twice what a join may take. */
 const STRANGERS_CONNECTION_MS = 60_000
-
-const IPV4_IN_IPV6 = '::ffff:'
-
-/** An IPv4 address, or the /64 of an IPv6 address: whoever has one address of it has all of them. */
-const hostOf = (address: Multiaddr): string => {
-  const [first] = address.getComponents()
-  const value = first?.value ?? ''
-  if (first?.name !== 'ip6' || value.startsWith(IPV4_IN_IPV6)) return value
-  const [head = [], tail = []] = value.split('::').map((half) => half.split(':').filter((group) => group !== ''))
-  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0')
-  return [...head, ...zeros, ...tail].slice(0, 4).join(':')
-}
 
 /**
  * A libp2p connection gater that refuses a host's connections beyond its share, before anything is computed for them, and
