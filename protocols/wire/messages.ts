@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
-import { byteStream } from '@libp2p/utils'
 import { concat } from './bytes.ts'
 import { MalformedError } from './decode.ts'
+import { Reader } from './reader.ts'
 
 /** What an exchange needs of time; `src/base`'s Clock is one. */
 export interface Timer {
@@ -29,6 +29,32 @@ const prefix = (length: number): Uint8Array => {
   return Uint8Array.from([...bytes, length])
 }
 
+/** Resolves when the stream takes more; rejects when it ends before, or with the signal's reason. */
+const drained = (stream: Stream, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const done = () => {
+      stream.removeEventListener('drain', onDrain)
+      stream.removeEventListener('close', onClose)
+      signal.removeEventListener('abort', onAbort)
+    }
+    const onDrain = () => {
+      done()
+      resolve()
+    }
+    const onClose = ({ error }: { error?: Error }) => {
+      done()
+      reject(error ?? new Error('the stream ended before all was sent'))
+    }
+    const onAbort = () => {
+      done()
+      reject(signal.reason)
+    }
+    if (signal.aborted) return reject(signal.reason)
+    stream.addEventListener('drain', onDrain)
+    stream.addEventListener('close', onClose)
+    signal.addEventListener('abort', onAbort)
+  })
+
 /**
  * @param options.maxBytes - the largest message of the protocol; more than this unread is never buffered
  * @param options.stepTimeoutMs - for one message sent or received
@@ -38,7 +64,7 @@ export const messagesOf = (
   stream: Stream,
   options: { maxBytes: number; stepTimeoutMs: number; timer: Timer; signal: AbortSignal },
 ): Messages => {
-  const bytes = byteStream(stream, { maxBufferSize: options.maxBytes + MAX_PREFIX_BYTES })
+  const reader = new Reader(stream, options.maxBytes + MAX_PREFIX_BYTES)
 
   const step = async <T>(run: (signal: AbortSignal) => Promise<T>, timeoutMs = options.stepTimeoutMs): Promise<T> => {
     const deadline = options.timer.deadline(timeoutMs, options.signal)
@@ -55,7 +81,7 @@ export const messagesOf = (
   const readLength = async (signal: AbortSignal): Promise<number> => {
     let length = 0
     for (let i = 0; i < MAX_PREFIX_BYTES; i++) {
-      const byte = (await bytes.read({ bytes: 1, signal })).get(0)
+      const [byte = 0] = await reader.read(1, signal)
       length += (byte & 0x7f) * 0x80 ** i
       if ((byte & 0x80) !== 0) continue
       // As multiformats' unsigned-varint has it: one spelling for one number.
@@ -71,9 +97,12 @@ export const messagesOf = (
         const length = await readLength(signal)
         if (length === 0 || length > limitBytes)
           throw new MalformedError(`message of ${length} bytes, at most ${limitBytes} here`)
-        // A copy: what the stream hands out may alias its receive buffer. Nothing secret is ever in a message unsealed.
-        return (await bytes.read({ bytes: length, signal })).slice()
+        // A copy: the buffer is used again. Nothing secret is ever in a message unsealed.
+        return reader.read(length, signal)
       }, timeoutMs),
-    write: (message) => step((signal) => bytes.write(concat([prefix(message.length), message]), { signal })),
+    write: (message) =>
+      step(async (signal) => {
+        if (!stream.send(concat([prefix(message.length), message]))) await drained(stream, signal)
+      }),
   }
 }

@@ -327,7 +327,7 @@ describe('a joiner', () => {
       await challengeOnly(started.hand)
       await started.hand.read()
       await started.hand.stream.close()
-      assert.equal((await rejection(started.outcome)).name, 'UnexpectedEOFError')
+      assert.equal((await rejection(started.outcome)).name, 'UnexpectedEndError')
       await nothingLeft(started)
     })
     it('when it is told to', async () => {

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { StreamMessageEvent } from '@libp2p/interface'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { MalformedError, messagesOf } from '../../../protocols/wire/index.ts'
 import { DeadlineError } from '../../../src/base/index.ts'
 import { FakeClock, framed, rejection, withHand } from '../support.ts'
@@ -92,7 +96,7 @@ describe('length-prefixed messages', () => {
       hand.sendRaw(bytes.subarray(0, cut))
       const read = rejection(messages.read(LIMIT))
       await hand.stream.close()
-      assert.equal((await read).name, 'UnexpectedEOFError', `cut after ${cut}`)
+      assert.equal((await read).name, 'UnexpectedEndError', `cut after ${cut}`)
     }
   })
 
@@ -125,5 +129,27 @@ describe('length-prefixed messages', () => {
     whole.abort(new Error('the exchange took too long'))
     assert.equal((await read).message, 'the exchange took too long')
     assert.equal(clock.running, 0)
+  })
+
+  it('cost their bytes in memory, however small the pieces are in which they come', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const heldBytes = (): number => {
+      collect()
+      const { heapUsed, external } = process.memoryUsage()
+      return heapUsed + external
+    }
+    const { stream } = await withHand()
+    const maxBytes = 256 * 1024
+    const { signal } = new AbortController()
+    const messages = messagesOf(stream, { maxBytes, stepTimeoutMs: STEP_MS, timer: new FakeClock(), signal })
+    const sent = framed(message(maxBytes))
+    const before = heldBytes()
+    // As Yamux hands them over: each frame's bytes as a list of their own.
+    for (const byte of sent.slice(0, -1)) stream.dispatchEvent(new StreamMessageEvent(new Uint8ArrayList(Uint8Array.of(byte))))
+    const held = heldBytes() - before
+    assert.ok(held < 3 * maxBytes, `${held} bytes held for ${maxBytes}`)
+    stream.dispatchEvent(new StreamMessageEvent(sent.slice(-1)))
+    assert.deepEqual(await messages.read(maxBytes), message(maxBytes))
   })
 })

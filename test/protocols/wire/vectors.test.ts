@@ -77,7 +77,7 @@ describe('the vectors of wire', () => {
       await hand.stream.close()
       const ended = await reading
       assert.deepEqual(read, expected ?? [], why)
-      assert.equal(ended.name, outcome === 'malformed' ? 'MalformedError' : 'UnexpectedEOFError', why)
+      assert.equal(ended.name, outcome === 'malformed' ? 'MalformedError' : 'UnexpectedEndError', why)
     }
   })
 })
