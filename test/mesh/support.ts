@@ -17,7 +17,8 @@ export const within = async <T>(ms: number, what: string, promise: Promise<T>): 
   const late = new Promise<never>((_, reject) => {
     deadline.signal.addEventListener('abort', () => reject(new Error(`${what} took longer than ${ms} ms`)))
   })
-  return Promise.race([promise, late])
+  // Awaited here: the deadline ends with this function.
+  return await Promise.race([promise, late])
 }
 
 /** A started program with all that it printed. */

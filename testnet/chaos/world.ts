@@ -17,6 +17,8 @@ export class World {
   keyFingerprint: string | undefined
   /** Flags of whoever makes a cluster, where a step has made a policy. */
   policyFlags: readonly string[] = []
+  /** Whom the newest trap killed, and at which event of its log. */
+  trap: { readonly node: LabNode; readonly event: string } | undefined
   /** What is told each line of a host's nodes, of those to come as well. */
   readonly #watchers = new Map<string, Set<(line: LogLine, node: LabNode) => void>>()
   /** Work that goes on while later steps are played; each function ends one. */

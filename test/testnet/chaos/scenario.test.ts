@@ -24,7 +24,7 @@ describe('a scenario', () => {
     const { steps } = parseScenario(
       'some',
       document(
-        '[{ repeat: { for: [a, b], steps: [{ repeat: { for: [x, y], steps: [{ kill-at: { host: a, event: $it } }] } }, { kill: { hosts: $it } }] } }]',
+        '[{ repeat: { for: [a, b], steps: [{ repeat: { for: [x, y], steps: [{ kill-at: { hosts: a, event: $it } }] } }, { kill: { hosts: $it } }] } }]',
       ),
     )
     // The outer one is replaced first, everywhere: an inner list of its own has no $it of its own.

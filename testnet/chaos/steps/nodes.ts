@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, systemClock } from '../../../src/index.ts'
-import type { LabNode } from '../lab/index.ts'
+import type { Lab, LabNode } from '../lab/index.ts'
 import { step } from '../step.ts'
 import { seconds, type World } from '../world.ts'
 
@@ -14,7 +14,8 @@ const DARK_MS = 400
 /** Rejects after `ms` with what did not happen. */
 export const before = async <T>(ms: number, what: string, promise: Promise<T>): Promise<T> => {
   using deadline = systemClock.deadline(ms)
-  return Promise.race([
+  // Awaited here: the deadline ends with this function.
+  return await Promise.race([
     promise,
     new Promise<never>((_, reject) => {
       deadline.signal.addEventListener('abort', () => reject(new Error(`not ${what} within ${seconds(ms)}`)), { once: true })
@@ -53,6 +54,14 @@ const begin = async (
     nodes.push(node)
   }
   return nodes
+}
+
+/** What a host that dies had just sent is lost with it. */
+const goDark = async (lab: Lab, host: string): Promise<void> => {
+  const others = [...lab.hosts.keys()].filter((name) => name !== host)
+  await lab.partition([[host], others])
+  await systemClock.sleep(DARK_MS)
+  await lab.shape({ down: false }, [host], others)
 }
 
 /** The emulated root is made by the first node that starts, and a policy has to name it. */
@@ -137,36 +146,43 @@ export const nodeSteps = {
     },
   }),
   'kill-at': step({
-    about: 'sets a trap: kill -9 as soon as a node of this host logs the event, and what it sent at that moment is lost',
-    fields: { host: 'host', event: 'text' },
-    async play({ host, event }, world) {
-      const others = [...world.lab.hosts.keys()].filter((name) => name !== host)
-      const unwatch = world.watch(host, (line, node) => {
-        if (line.event !== event) return
-        unwatch()
-        node.signal('SIGKILL')
-        const dark = (async () => {
-          await world.lab.partition([[host], others])
-          await systemClock.sleep(DARK_MS)
-          await world.lab.shape({ down: false }, [host], others)
-        })()
-        world.inBackground(() => dark)
-      })
+    about: 'sets a trap: kill -9 for the first of these hosts whose node logs the event; what it sent at that moment is lost',
+    fields: { hosts: 'hosts', event: 'text' },
+    async play({ hosts, event }, world) {
+      world.trap = undefined
+      const unwatch = hosts.map((host) =>
+        world.watch(host, (line, node) => {
+          if (line.event !== event || world.trap !== undefined) return
+          world.trap = { node, event }
+          node.signal('SIGKILL')
+          for (const end of unwatch) end()
+          const dark = goDark(world.lab, host)
+          world.inBackground(() => dark)
+        }),
+      )
     },
   }),
   killed: step({
-    about: 'expects that a trap has snapped',
-    fields: { host: 'host', event: 'text', within: 'duration?' },
-    async play({ host, event, within = STANDARD_WITHIN_MS }, world) {
-      const node = world.lab.node(host)
-      const how = await before(within, 'killed', node.ended).catch(messageOf)
+    about: 'expects that the trap has snapped',
+    fields: { within: 'duration?' },
+    async play({ within = STANDARD_WITHIN_MS }, world) {
+      await world.until('the trap snaps', within, async () => {
+        const { trap } = world
+        return { seen: trap === undefined ? 'not yet' : `${trap.node.name} at ${trap.event}`, ok: trap !== undefined }
+      })
+      if (world.trap === undefined) return
+      const { node } = world.trap
+      const how = await before(within, 'ended', node.ended).catch(messageOf)
       await world.endBackground()
-      const last = node.log.findLast((line) => line.event === event)
-      world.found(
-        `${host} is killed at ${event}`,
-        `${how}, ${last === undefined ? 'not there' : 'there'}`,
-        how === 'SIGKILL' && last !== undefined,
-      )
+      world.found(`${node.name} is killed`, String(how), how === 'SIGKILL')
+    },
+  }),
+  revive: step({
+    about: 'starts a node again on the host of the one that the trap killed',
+    fields: { through: 'hosts' },
+    async play({ through }, world) {
+      if (world.trap === undefined) throw new Error('no trap has snapped')
+      await expectReady(world, await begin(world, [world.trap.node.name], { through }), STANDARD_WITHIN_MS)
     },
   }),
   dies: step({
