@@ -11,11 +11,12 @@ import { ask } from './mesh/support.ts'
 import { InProcess } from './node/support.ts'
 
 const readme = readFileSync('README.md', 'utf8')
+const porting = readFileSync('docs/porting.md', 'utf8')
 /** The first code block of a language after some text. */
-const block = (after: string, language: string): string => {
-  const rest = readme.slice(readme.indexOf(after))
+const block = (after: string, language: string, document = readme): string => {
+  const rest = document.slice(document.indexOf(after))
   const found = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(rest)?.[1]
-  assert.ok(found !== undefined && readme.includes(after), `no ${language} after ${after}`)
+  assert.ok(found !== undefined && document.includes(after), `no ${language} after ${after}`)
   return found
 }
 /** Every replacement must find its text: the example must not have drifted from what is tested. */
@@ -84,7 +85,7 @@ describe('the examples of the README', function () {
 
   it('configure several apps', async () => {
     const config = join(mesh.folder, 'config.json')
-    writeFileSync(config, block('Several apps on one node', 'json'))
+    writeFileSync(config, block('Several apps stand', 'json', porting))
     const { apps } = await readSettings({ config }, {})
     assert.deepEqual(
       apps?.map(({ name }) => name),
