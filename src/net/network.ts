@@ -1,5 +1,4 @@
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import { type Ping, ping } from '@libp2p/ping'
@@ -9,6 +8,7 @@ import { createLibp2p, type Libp2pInit, type ServiceFactoryMap } from 'libp2p'
 import { type Clock, UsageError } from '../base/index.ts'
 import { keptConnections } from './degrees.ts'
 import { ADDRESSES_MAX } from './dht.ts'
+import { boundedYamux } from './frames.ts'
 import type { GossipInit } from './gossip.ts'
 import { discreetIdentify } from './identify.ts'
 import { type Mesh, mesh } from './mesh.ts'
@@ -224,9 +224,7 @@ export const createNetwork = async <S extends ServiceFactoryMap>(init: NetworkIn
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [
-      yamux({ maxInboundStreams: STREAMS_PER_CONNECTION, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } }),
-    ],
+    streamMuxers: [boundedYamux({ maxInboundStreams: STREAMS_PER_CONNECTION, maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX })],
     ...(init.metrics !== undefined && { metrics: init.metrics }),
     connectionGater: hostGate(init.isMember),
     connectionManager: {
