@@ -13,7 +13,7 @@ const PROOF_LIMIT_BYTES = 128 * 1024
 /** How long `prepare` waits for a node that is still making its quotes. */
 const PREPARE_TIMEOUT_MS = 60_000
 /** The same for one that was started a moment ago. */
-const NODE_TIMEOUT_MS = 10_000
+const NODE_TIMEOUT_MS = 30_000
 const PREPARE_PAUSE_MS = 500
 
 interface NetworkOptions extends CommonOptions {

@@ -5,7 +5,7 @@ import { type RunningDevnet, startDevnet } from '../../testnet/stellar/index.ts'
 import { Workshop } from './support.ts'
 
 describe('the command line, anchoring on a ledger', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   let shop: Workshop
   let devnet: RunningDevnet
   beforeEach(async () => {
@@ -81,6 +81,46 @@ describe('the command line, anchoring on a ledger', function () {
     for (const form of ['hex', 'base64'] as const) {
       assert.ok(!told.includes(Buffer.from(funder.rawSecretKey()).toString(form)) && !told.includes(funder.secret()))
     }
+  })
+
+  it('goes on where a stranger makes the account first, and proves the genesis all the same', async () => {
+    const funder = Keypair.random()
+    await fetch(`${devnet.url}/friendbot?addr=${funder.publicKey()}`)
+    const secret = await shop.file('secret', funder.secret())
+    const first = up('first', '--new', '--funder', funder.publicKey())
+    const dataDir = ['--data-dir', shop.path('first')]
+    const round = async (name: string): Promise<{ cluster: string; operations: number; envelope: string }> => {
+      const [prepared, signed] = [shop.path(`${name}.json`), shop.path(`${name}-signed.json`)]
+      assert.equal((await shop.run(['anchor', 'prepare', ...dataDir, '--out', prepared])).code, 0)
+      assert.equal((await shop.run(['anchor', 'sign', prepared, '--secret-file', secret, '--out', signed])).code, 0)
+      return JSON.parse(readFileSync(signed, 'utf8')) as { cluster: string; operations: number; envelope: string }
+    }
+    const pending = await round('one')
+    // The stranger saw it pending; making an account needs no signature of it.
+    await fetch(`${devnet.url}/friendbot?addr=${pending.cluster}`)
+    await json('anchor', 'submit', shop.path('one-signed.json'), ...dataDir)
+    // The node asks again, for the same without making the account. What was signed before is not taken twice.
+    let again = await round('two')
+    while (again.envelope === pending.envelope) again = await round('two')
+    assert.equal(again.cluster, pending.cluster)
+    await shop.fails(
+      1,
+      /not the transaction that this node prepared/,
+      'anchor',
+      'submit',
+      shop.path('one-signed.json'),
+      ...dataDir,
+    )
+    await json('anchor', 'submit', shop.path('two-signed.json'), ...dataDir)
+    const ready = JSON.parse(await first.firstLine()) as { cluster: string; proof: string }
+    assert.deepEqual([ready.cluster, ready.proof], [pending.cluster, 'transaction'])
+
+    const shown = await json('anchor', 'show', ready.cluster, ...network())
+    const away = ['--data-dir', shop.path('elsewhere')]
+    const proven = await json('anchor', 'verify', ready.cluster, ...network(), ...away)
+    assert.deepEqual([proven.proof, proven.genesis], ['transaction', shown.genesis])
+    // The account is older than its genesis.
+    assert.ok(Number((proven.checkpoint as string).split(':')[0]) > (shown.ledger as number))
   })
 
   it('pays from a secret in a file, and names what is wrong in what is asked', async () => {

@@ -10,7 +10,16 @@ import { Rate } from './rate.ts'
 import { answerRpc } from './rpc.ts'
 import { type Envelope, MalformedError } from './transaction.ts'
 import { resultOf, succeeded } from './verdict.ts'
-import { accountView, dataView, feeStatsView, ledgerView, proofView, rootView, transactionView } from './views.ts'
+import {
+  accountTransactionsView,
+  accountView,
+  dataView,
+  feeStatsView,
+  ledgerView,
+  proofView,
+  rootView,
+  transactionView,
+} from './views.ts'
 
 /** The largest transaction in base64, percent-encoded, fits several times. */
 const BODY_BYTES_MAX = 256 * 1024
@@ -133,6 +142,17 @@ const routesOf = (devnet: Devnet, friendbot: Rate): Route[] => [
     method: 'GET',
     url: '/accounts/:id',
     handle: (request, _reply, base) => accountView(devnet.chain, accountIn(devnet, request), base),
+  },
+  {
+    method: 'GET',
+    url: '/accounts/:id/transactions',
+    handle(request, _reply, base) {
+      const account = accountIn(devnet, request)
+      const { order = 'asc', limit = '10' } = request.query as Record<string, unknown>
+      if (order !== 'asc') throw invalid('order', 'only asc is served')
+      if (typeof limit !== 'string' || !/^(?:[1-9]\d?|1\d\d|200)$/.test(limit)) throw invalid('limit', 'a number from 1 to 200')
+      return accountTransactionsView(devnet.chain, account, Number(limit), base)
+    },
   },
   {
     method: 'GET',

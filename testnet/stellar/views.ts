@@ -1,5 +1,5 @@
 /** Ledger, account and transaction as Horizon shows them. Integers of 64 bits are strings, times ISO 8601, amounts XLM with seven places. */
-import { SignerKey, xdr } from '@stellar/stellar-sdk/base'
+import { SignerKey, StrKey, xdr } from '@stellar/stellar-sdk/base'
 import { type Account, type Signer, subentries } from './account.ts'
 import type { Chain, PastLedger, PastTransaction } from './chain.ts'
 import { PROTOCOL, WARNING } from './devnet.ts'
@@ -305,4 +305,15 @@ export const feeStatsView = (chain: Chain): Json => {
     fee_charged: distribution,
     max_fee: distribution,
   }
+}
+
+/** The first transactions that name an account, oldest first: all those that could have touched it. */
+export const accountTransactionsView = (chain: Chain, { id }: Account, limit: number, base: string): Json => {
+  const key = Buffer.from(StrKey.decodeEd25519PublicKey(id))
+  const records = chain
+    .transactionsFrom(0, 0, Number.POSITIVE_INFINITY)
+    .filter(({ envelope, verdict }) => succeeded(verdict) && Buffer.from(envelope.xdr).includes(key))
+    .slice(0, limit)
+    .map((transaction) => transactionView(transaction, transaction.envelope.hashHex, base))
+  return { _links: { self: link(`${base}/accounts/${id}/transactions`) }, _embedded: { records } }
 }

@@ -46,6 +46,11 @@ const SIGNERS_MAX = 21
 /** A cluster's account has at most nine. */
 const DATA_MAX = 64
 const RESULT_BYTES_MAX = 64 * 1024
+/** Horizon's largest page. */
+const PAGE_MAX = 200
+const PAGE_BYTES_MAX = 16 * 1024 * 1024
+/** Of anybody's transaction. */
+const ENVELOPE_BYTES_MAX = 256 * 1024
 const HEADER_BYTES_MAX = 8 * 1024
 /** Horizon answers a submission when its ledger has closed. */
 const SUBMIT_TIMEOUT_MS = 40_000
@@ -127,6 +132,17 @@ export class Horizon {
     const stats = await this.#get('/fee_stats')
     if (stats === undefined) throw malformed(`${this.url}/fee_stats`, 'the answer', 'there')
     return Number(stats.object('fee_charged').text('p95', /^[1-9]\d{0,9}$/, 'a fee'))
+  }
+
+  /** The first that had to do with this account: ledger and envelope (XDR). Nothing of it is believed. */
+  async firstTransactions(id: Uint8Array): Promise<readonly { ledger: number; envelope: Uint8Array }[]> {
+    const path = `/accounts/${formatClusterId(id)}/transactions?order=asc&limit=${PAGE_MAX}`
+    const page = await this.#get(path, PAGE_BYTES_MAX)
+    if (page === undefined) return []
+    return page
+      .object('_embedded')
+      .list('records', PAGE_MAX)
+      .map((each) => ({ ledger: each.natural('ledger'), envelope: each.bytes('envelope_xdr', ENVELOPE_BYTES_MAX) }))
   }
 
   async submit(envelope: Uint8Array): Promise<Submission> {

@@ -4,7 +4,7 @@ import type { ProofLevel } from '../anchor.ts'
 import { HEADERS_MAX, type Pins, verifyProof } from '../proof/proof.ts'
 import { judgeAccount } from './account.ts'
 import type { GenesisEntries } from './entries.ts'
-import { fetchProof } from './ledger-source.ts'
+import { fetchProof, genesisLedger } from './ledger-source.ts'
 import type { Network } from './networks.ts'
 import { Servers } from './servers.ts'
 
@@ -124,15 +124,21 @@ export const proveAnchor = async (
   const servers = new Servers(network.horizons, clock)
   const { value: account } = await servers.account(clusterId)
   if (account === undefined && kept !== undefined) throw wasReset(clusterId, network)
-  const sequence = Number((account?.sequence ?? 0n) >> 32n)
-  const reachable = pins.checkpoints
-    .map((pin) => pin.sequence)
-    .filter((each) => each >= sequence && each - sequence < HEADERS_MAX)
-  const { sequence: newest } = await servers.latest()
-  const upTo = Math.min(newest, Math.max(sequence + 1, ...reachable))
   const { rpcs, archives } = network
   const parts = { servers, rpcs, archives, clock, signal: undefined }
-  const fetched = account === undefined ? undefined : await fetchProof({ ...expected, sequence, upTo }, parts)
+  const { sequence: newest } = await servers.latest()
+  const fetchFrom = async (sequence: number) => {
+    const reachable = pins.checkpoints
+      .map((pin) => pin.sequence)
+      .filter((each) => each >= sequence && each - sequence < HEADERS_MAX)
+    return fetchProof({ ...expected, sequence, upTo: Math.min(newest, Math.max(sequence + 1, ...reachable)) }, parts)
+  }
+  const created = Number((account?.sequence ?? 0n) >> 32n)
+  let fetched = account === undefined ? undefined : await fetchFrom(created)
+  if (fetched === undefined && account !== undefined) {
+    const later = await genesisLedger(expected, servers)
+    if (later !== undefined && later !== created) fetched = await fetchFrom(later)
+  }
   if (fetched === undefined) {
     throw new TransientError('no_proof', `no server has what proves the genesis of ${formatClusterId(clusterId)}`, {
       next: "Horizon does not, Stellar RPC keeps a ledger for days only, and a history archive has it when its checkpoint of 64 ledgers is over: name one with --stellar-archive, or take the file anchor-proof from a member's data folder and name it with --proof",

@@ -213,6 +213,21 @@ const fitted = (proof: AnchorProof): Uint8Array | undefined => {
   return undefined
 }
 
+/**
+ * In which ledger the genesis is, where the account was made before it, by a stranger: looked up among the account's first
+ * transactions, as a server tells them. undefined: not there.
+ */
+export const genesisLedger = async (
+  genesis: { readonly clusterId: Uint8Array; readonly passphrase: string },
+  servers: Servers,
+): Promise<number | undefined> => {
+  const { value: pages } = await servers.answers((horizon) => horizon.firstTransactions(genesis.clusterId))
+  for (const { ledger, envelope } of pages.flat()) {
+    if ((await findGenesis([envelope], genesis)) !== undefined) return ledger
+  }
+  return undefined
+}
+
 const findGenesis = async (
   envelopes: readonly Uint8Array[],
   { clusterId, passphrase }: { clusterId: Uint8Array; passphrase: string },

@@ -4,7 +4,14 @@ import type { AnchorSigner } from '../anchor.ts'
 import { isFrozen, judgeAccount } from './account.ts'
 import { type GenesisEntries, sameEntries } from './entries.ts'
 import type { Funder } from './funder.ts'
-import { type BuiltTransaction, buildGenesis, type GenesisTransaction, readGenesis, sealEnvelope } from './genesis.ts'
+import {
+  type BuiltTransaction,
+  buildGenesis,
+  type GenesisTransaction,
+  type NextAccount,
+  readGenesis,
+  sealEnvelope,
+} from './genesis.ts'
 import type { Submission } from './horizon.ts'
 import { networkId } from './networks.ts'
 import { type Outcome, readResult } from './results.ts'
@@ -18,6 +25,8 @@ export interface Publication {
   readonly homeDomain?: string
   readonly funder: Funder
   readonly signer: AnchorSigner
+  /** With `entries.next`: the account of the successors, and what signs once for making it. */
+  readonly next?: NextAccount & { sign(hash: Uint8Array): Uint8Array }
 }
 
 export interface PublishParts {
@@ -115,7 +124,7 @@ const confirm = async (hash: Uint8Array, publication: Publication, parts: Publis
 }
 
 const planGenesis = async (publication: Publication, parts: PublishParts, create: boolean): Promise<GenesisTransaction> => {
-  const { funder, passphrase, clusterId, entries, homeDomain } = publication
+  const { funder, passphrase, clusterId, entries, homeDomain, next } = publication
   const { servers, clock } = parts
   const sequence = await sequenceOf(funder.account, servers)
   if (sequence === undefined) throw poor(publication, { verdict: 'funder_poor', words: 'no such account' })
@@ -129,6 +138,7 @@ const planGenesis = async (publication: Publication, parts: PublishParts, create
     entries,
     ...(homeDomain !== undefined && { homeDomain }),
     create,
+    ...(next !== undefined && { next: { account: next.account, keys: next.keys, threshold: next.threshold } }),
   }
 }
 
@@ -154,7 +164,7 @@ interface Signed extends BuiltTransaction {
 
 /** The funder first: the cluster signs last, and only what it built itself. */
 const signGenesis = async (genesis: GenesisTransaction, publication: Publication, parts: PublishParts): Promise<Signed> => {
-  const { funder, signer, clusterId, passphrase } = publication
+  const { funder, signer, clusterId, passphrase, next } = publication
   const built = await buildGenesis(genesis)
   const read = await readGenesis(built.body, passphrase)
   if (!equals(read.clusterId, clusterId) || !sameEntries(read.entries, publication.entries)) {
@@ -169,6 +179,7 @@ const signGenesis = async (genesis: GenesisTransaction, publication: Publication
   const sealed = sealEnvelope(built.body, [
     { publicKey: funder.account, signature: byFunder },
     { publicKey: clusterId, signature: byCluster },
+    ...(next === undefined ? [] : [{ publicKey: next.account, signature: next.sign(built.hash) }]),
   ])
   return { ...built, sealed }
 }

@@ -258,6 +258,12 @@ const checkHead = async (next: Uint8Array, servers: Servers): Promise<void> => {
       },
     )
   }
+  // Whoever could sign for it alone could name a successor alone.
+  if (account.signers.some(({ key, weight }) => key === account.accountId && weight > 0)) {
+    throw new RefusedError('anchor_head_open', 'the account that names the successors still obeys its own key', {
+      next: 'do not join: a genesis with governance takes that key its weight',
+    })
+  }
   const names = [...account.data.keys()]
   if (names.length > 0) {
     throw new RefusedError(

@@ -191,6 +191,8 @@ describe('reading an anchor account', function () {
     account.data.set('dstack.next', Buffer.from(next))
     await assert.rejects(ledgers.anchor().read(record.clusterId), code('anchor_head_missing'))
     ledger.fund(formatClusterId(next))
+    await assert.rejects(ledgers.anchor().read(record.clusterId), code('anchor_head_open'))
+    ledger.accounts.get(formatClusterId(next))!.frozen = true
     assert.equal((await ledgers.anchor().read(record.clusterId)).proof, 'account')
     ledger.accounts.get(formatClusterId(next))!.data.set('dstack.successor.1', Buffer.alloc(32))
     await assert.rejects(ledgers.anchor().read(record.clusterId), code('unsupported'))
