@@ -19,7 +19,8 @@ export const devnetCommand = (): Command =>
       if (!existsSync(PROGRAM))
         throw new UsageError('no_devnet', 'this build holds no devnet', { next: 'use a checkout, or the image `rehearsal`' })
       const child = spawn(process.execPath, [PROGRAM, ...process.argv.slice(process.argv.indexOf('devnet') + 1)], {
-        stdio: 'inherit',
+        // The channel ends with us, however we end, and the child with it.
+        stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
       })
       // Ctrl-C reaches the child by itself; what is sent to us alone is handed on.
       for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const)

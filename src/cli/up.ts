@@ -10,7 +10,7 @@ import {
   type Setting,
   type Settings,
 } from '../index.ts'
-import { type CommonOptions, paint, printJson, printLine } from './output.ts'
+import { type CommonOptions, paint, printJson, printLine, safe } from './output.ts'
 import { collect } from './values.ts'
 
 const optionOf = ({ kind, flag, value, about, standard, key }: Setting): Option => {
@@ -87,6 +87,8 @@ const printReady = (
   for (const address of status.addresses) printLine(`  listens    ${address}`)
   for (const app of status.apps) printLine(`  app        ${app.name} on ${app.socket} (app id ${app.appId})`)
   printLine(`  control    ${controlSocketPath(dataDir)}`)
+  for (const { words, alarm } of status.anchorNotes)
+    printLine(`  anchor     ${alarm ? paint('red', safe(`ALARM: ${words}`)) : safe(words)}`)
   if (status.statusUrl !== null) printLine(`  page       ${status.statusUrl}`)
   for (const words of status.policy?.words.filter((line) => line.startsWith('INSECURE')) ?? [])
     printLine(`  ${paint('red', words)}`)

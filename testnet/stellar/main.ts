@@ -49,6 +49,9 @@ const run = async (options: Options): Promise<void> => {
     process.on('SIGINT', () => resolve(130))
     process.on('SIGTERM', () => resolve(143))
     process.on('SIGHUP', () => resolve(129))
+    // Started by a program with a channel to it: end when that program does.
+    if (process.channel !== undefined) process.once('disconnect', () => resolve(1))
+    process.channel?.unref()
   })
   const { port, host, state, closeEvery, json } = options
   const devnet = await startDevnet({ port, host, stateFile: state, closeEveryMs: closeEvery })

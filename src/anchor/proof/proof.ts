@@ -165,8 +165,8 @@ const checkChain = (all: readonly Uint8Array[]): readonly LedgerHeader[] => {
   return headers
 }
 
-/** The results name the transaction, once, as a success. */
-const checkResults = async (results: Uint8Array, header: LedgerHeader, hash: Uint8Array): Promise<void> => {
+/** The results name the transaction, once, as a success. Throws RefusedError. */
+export const checkResults = async (results: Uint8Array, header: LedgerHeader, hash: Uint8Array): Promise<void> => {
   if (!equals(sha256(results), header.resultsHash)) throw disproven('the results are not those of the ledger')
   const { xdr } = await import('@stellar/stellar-sdk/base')
   let pairs: readonly xdrTypes.TransactionResultPair[]

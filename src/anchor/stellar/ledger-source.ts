@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { xdr as xdrTypes } from '@stellar/stellar-sdk/base'
 import { type Clock, messageOf, RefusedError, TransientError } from '../../base/index.ts'
-import { parseHeader } from '../proof/header.ts'
+import { type LedgerHeader, parseHeader } from '../proof/header.ts'
 import {
   type AnchorProof,
+  checkResults,
   encodeProof,
   GENERALIZED_SINCE,
   HEADERS_MAX,
@@ -12,8 +13,9 @@ import {
 } from '../proof/proof.ts'
 import { badXdr, concat, u32be } from '../xdr.ts'
 import { archivedHeaders, archivedLedger, checkpointOf } from './archive.ts'
-import { openEnvelope, readGenesis } from './genesis.ts'
+import { openEnvelope, readGenesis, transactionHash } from './genesis.ts'
 import { bareHeader, type Horizon } from './horizon.ts'
+import { networkId } from './networks.ts'
 import { rpc } from './rpc.ts'
 import type { Servers } from './servers.ts'
 
@@ -152,7 +154,8 @@ export const fetchProof = async (
   const ledger = await fetchLedger(sequence, parts)
   if (ledger === undefined) return undefined
   const header = parseHeader(ledger.header)
-  const envelope = await findGenesis(await readTransactionSet(ledger.transactions, header), genesis)
+  const found = await findGeneses(await readTransactionSet(ledger.transactions, header), genesis)
+  const envelope = await succeeded(found, ledger.results, header, genesis.passphrase)
   if (envelope === undefined) return undefined
   const headers = [ledger.header]
   let following: Uint8Array = new Uint8Array()
@@ -223,23 +226,43 @@ export const genesisLedger = async (
 ): Promise<number | undefined> => {
   const { value: pages } = await servers.answers((horizon) => horizon.firstTransactions(genesis.clusterId))
   for (const { ledger, envelope } of pages.flat()) {
-    if ((await findGenesis([envelope], genesis)) !== undefined) return ledger
+    if ((await findGeneses([envelope], genesis)).length > 0) return ledger
   }
   return undefined
 }
 
-const findGenesis = async (
+const findGeneses = async (
   envelopes: readonly Uint8Array[],
   { clusterId, passphrase }: { clusterId: Uint8Array; passphrase: string },
-): Promise<Uint8Array | undefined> => {
+): Promise<readonly Uint8Array[]> => {
+  const found: Uint8Array[] = []
   // Whoever speaks of the cluster has its key's bytes in it; most have not.
   for (const envelope of envelopes.filter((each) => Buffer.from(each).includes(Buffer.from(clusterId)))) {
     try {
       const genesis = await readGenesis((await openEnvelope(envelope)).body, passphrase)
-      if (Buffer.from(genesis.clusterId).equals(clusterId)) return envelope
+      if (Buffer.from(genesis.clusterId).equals(clusterId)) found.push(envelope)
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
     }
   }
-  return undefined
+  return found
+}
+
+/** Two TDs with one secret may be in one ledger, one of them as a failure: the other one. Otherwise whatever there is. */
+const succeeded = async (
+  envelopes: readonly Uint8Array[],
+  results: Uint8Array,
+  header: LedgerHeader,
+  passphrase: string,
+): Promise<Uint8Array | undefined> => {
+  for (const envelope of envelopes) {
+    try {
+      const { body } = await openEnvelope(envelope)
+      await checkResults(results, header, transactionHash(networkId(passphrase), body))
+      return envelope
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+    }
+  }
+  return envelopes[0]
 }

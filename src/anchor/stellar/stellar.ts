@@ -126,7 +126,7 @@ export class StellarAnchor implements Anchor {
     const { contract } = call
     try {
       await publishToContract(call, { servers, rpcs: network.rpcs, clock, log, signal })
-      log.warn('anchor.contract_published', { contract, witness: `${this.witness}, ${WEAK_WITNESS}` })
+      log.warn('anchor.contract_published', { contract, witness: `${this.witness}, a weaker witness: ${WEAK_WITNESS}` })
       const words = `also in the contract ${contract} on ${this.witness}, a weaker witness: ${WEAK_WITNESS}`
       this.#contractNote = { code: 'contract_published', words, alarm: false }
     } catch (error) {
