@@ -4,6 +4,7 @@ import { RefusedJoin } from '../../protocols/onboard/index.ts'
 import { type Clock, type Log, messageOf } from '../base/index.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import type { NodeEvents } from './events.ts'
+import { strangersLog } from './strangers-log.ts'
 
 /** A verifier whose every verdict is an event, with the time that it took. */
 export const observedVerifier =
@@ -22,9 +23,9 @@ export const observedVerifier =
   }
 
 /** How a joiner's exchange with this node ended. */
-export const observedJoin =
-  (log: Log, events: NodeEvents) =>
-  (joiner: PeerId, { joinId, error }: { joinId?: string; error?: unknown }): void => {
+export const observedJoin = (nodesLog: Log, events: NodeEvents, clock: Clock) => {
+  const log = strangersLog(nodesLog, clock)
+  return (joiner: PeerId, { joinId, error }: { joinId?: string; error?: unknown }): void => {
     const peerId = joiner.toString()
     if (error === undefined) {
       events.emit({ kind: 'join', peerId, joinId, outcome: 'admitted' })
@@ -39,3 +40,4 @@ export const observedJoin =
       events.emit({ kind: 'join', peerId, joinId, outcome: 'failed' })
     }
   }
+}

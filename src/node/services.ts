@@ -26,7 +26,7 @@ export const meshServices = ({ clusterId, clock, random, log, events, sealer, me
     timer: clock,
     random,
     ...(sealer !== undefined && { sealer }),
-    onOutcome: observedJoin(log, events),
+    onOutcome: observedJoin(log, events, clock),
   }),
   membership: membership({
     timer: clock,
