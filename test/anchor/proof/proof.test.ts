@@ -133,6 +133,34 @@ describe("an anchor's proof", function () {
     await assert.rejects(verifyProof(close([byStranger, byCluster], failed), expected, none), code('proof_invalid'))
   })
 
+  it('is of the genesis that got in, where one ledger also holds another of the same cluster, that failed', async () => {
+    const { clusterId } = cluster.record
+    const sealed = async (word: string) => {
+      const payer = new TestKey(word)
+      const { body, hash } = await buildGenesis({
+        ...{ passphrase: PASSPHRASE, funder: payer.publicKey, sequence: 2n, operationFee: 100, maxTime: ledger.now + 100 },
+        ...{ clusterId, entries: { ...cluster.record, boot: [] }, create: true },
+      })
+      const byCluster = { publicKey: clusterId, signature: cluster.keys.signStellarTransaction(networkId(PASSPHRASE), body) }
+      const envelope = Buffer.from(sealEnvelope(body, [{ publicKey: payer.publicKey, signature: payer.sign(hash) }, byCluster]))
+      return { envelope, hash: Buffer.from(hash), payer: payer.publicKey }
+    }
+    const [lost, won] = [await sealed('lost'), await sealed('won')]
+    const failed = Buffer.concat([Buffer.alloc(8), Buffer.from('ffffffff', 'hex'), Buffer.alloc(8)])
+    const late = { ...lost, result: failed }
+    const good = { ...won, result: Buffer.alloc(20) }
+    const servers = new Servers(ledgers.urls, systemClock)
+    const parts = { servers, rpcs: [], archives: [], clock: systemClock, signal: undefined }
+    for (const applied of [
+      [late, good],
+      [good, late],
+    ]) {
+      const { sequence } = ledger.close(applied)
+      const fetched = await fetchProof({ ...expected, sequence, upTo: sequence }, parts)
+      assert.deepEqual((await verifyProof(fetched!.proof, expected, pin(sequence))).funder, won.payer)
+    }
+  })
+
   it('does not hold with any part of another ledger, or with anything changed in it', async () => {
     const parts = decodeProof(proof)
     const foreign = ledger.ledgers[0]!
