@@ -27,6 +27,14 @@ export const unhurried = (stream: Stream, clock: Clock, budget: Budget): Stream 
   return reader as unknown as Stream
 }
 
+/** Yamux tells the sender at once, and throws where the connection has ended: nothing more comes then. */
+const resume = (stream: Stream): void => {
+  if (stream.readStatus !== 'paused') return
+  try {
+    stream.resume()
+  } catch {}
+}
+
 async function* read(stream: Stream, clock: Clock, budget: Budget): AsyncGenerator<Uint8Array | Uint8ArrayList> {
   const chunks: (Uint8Array | Uint8ArrayList)[] = []
   const ended = new AbortController()
@@ -42,7 +50,7 @@ async function* read(stream: Stream, clock: Clock, budget: Budget): AsyncGenerat
     if (ended.signal.aborted) return
     ended.abort()
     // What came before the end still counts: it may be how a member says that it is leaving.
-    if (stream.readStatus === 'paused') stream.resume()
+    resume(stream)
     wake()
   }
   stream.addEventListener('message', onMessage)
@@ -68,7 +76,7 @@ async function* read(stream: Stream, clock: Clock, budget: Budget): AsyncGenerat
         Math.min(budget.burstBytes, allowedBytes + ((nowMs - lastMs) * budget.bytesPerSecond) / 1_000) - chunk.byteLength
       lastMs = nowMs
       if (allowedBytes < 0) await clock.sleep((-allowedBytes * 1_000) / budget.bytesPerSecond, ended.signal).catch(() => {})
-      if (waitingBytes <= READ_AHEAD_BYTES / 2 && stream.readStatus === 'paused') stream.resume()
+      if (waitingBytes <= READ_AHEAD_BYTES / 2) resume(stream)
     }
   } finally {
     stream.removeEventListener('message', onMessage)

@@ -14,7 +14,11 @@ import type { Network } from './network.ts'
 const TICK_MS = 2_000
 /** A connection beyond those ends when nothing has used it for so long. */
 const IDLE_MS = 30_000
-const DIALS_AT_ONCE = 4
+/**
+ * The next one begins as soon as one ends. Higher: whoever does not answer holds up less. Lower: where all begin at once on a busy
+ * machine, fewer handshakes share its time, and they end before theirs is up.
+ */
+const DIALS_AT_ONCE = 2
 const DIAL_TIMEOUT_MS = 5_000
 const LOOKUP_TIMEOUT_MS = 5_000
 /** A member that could not be dialed is tried again after this, then after twice as long; each time jittered down to half. */
@@ -102,17 +106,24 @@ export class Discovery {
     const members = this.#init.members()
     this.#learn(members)
     network.mend()
-    const absent = members.filter(({ peer }) => !network.isConnected(peer) && !this.#dialing.has(peer.toString()))
-    const connected = members.length - absent.length
-    if (members.length > 0 && connected === 0) this.#tryBootstrap(nowMs)
-    const due = absent.filter(({ peer }) => (this.#attempts.get(peer.toString())?.retryAtMs ?? 0) <= nowMs)
-    let places = wantedConnections(members.length) - connected
-    if (nowMs >= this.#exploreAtMs) {
-      this.#exploreAtMs = nowMs + this.#jittered(EXPLORE_MS)
-      places = Math.max(places, 1)
-    }
-    for (const member of this.#sample(due, Math.min(places, DIALS_AT_ONCE - this.#dialing.size))) void this.#dial(member)
+    if (members.length > 0 && !members.some(({ peer }) => network.isConnected(peer))) this.#tryBootstrap(nowMs)
+    const exploring = nowMs >= this.#exploreAtMs
+    if (exploring) this.#exploreAtMs = nowMs + this.#jittered(EXPLORE_MS)
+    this.#fill(exploring ? 1 : 0)
     this.#trim(members, nowMs)
+  }
+
+  /** Dials whoever is due, up to the wanted number, and at least `least`. */
+  #fill(least: number): void {
+    const { network, clock } = this.#init
+    const members = this.#init.members()
+    const absent = members.filter(({ peer }) => !network.isConnected(peer))
+    const free = absent.filter(({ peer }) => !this.#dialing.has(peer.toString()))
+    const missing = wantedConnections(members.length) - (members.length - absent.length) - (absent.length - free.length)
+    const places = Math.min(Math.max(missing, least), DIALS_AT_ONCE - this.#dialing.size)
+    const nowMs = clock.monotonicMs()
+    const due = free.filter(({ peer }) => (this.#attempts.get(peer.toString())?.retryAtMs ?? 0) <= nowMs)
+    for (const member of this.#sample(due, places)) void this.#dial(member)
   }
 
   /** Gives the peer store what the table says, and takes from it who is out. */
@@ -136,20 +147,25 @@ export class Discovery {
     }
   }
 
-  async #dial({ peer, addresses }: KnownMember): Promise<void> {
-    const id = peer.toString()
+  async #dial(member: KnownMember): Promise<void> {
+    const id = member.peer.toString()
     this.#dialing.add(id)
     try {
-      if (addresses.length > 0 && (await this.#connects(peer, addresses))) return void this.#attempts.delete(id)
       const failures = (this.#attempts.get(id)?.failures ?? 0) + 1
-      // Others are asked after the first, second, fourth… failure: who is gone for good costs less and less.
-      if ((failures & (failures - 1)) === 0 && (await this.#dialElsewhere(peer, addresses))) return void this.#attempts.delete(id)
-      this.#attempts.set(id, this.#later(failures))
+      // Also who lets itself be dialed has a pause after it: it may close at once.
+      this.#attempts.set(id, this.#later((await this.#reaches(member, failures)) ? 0 : failures))
     } catch (error) {
       this.#failed('dial', error)
     } finally {
       this.#dialing.delete(id)
     }
+    if (!this.#stopping.signal.aborted) this.#fill(0)
+  }
+
+  async #reaches({ peer, addresses }: KnownMember, attempt: number): Promise<boolean> {
+    if (addresses.length > 0 && (await this.#connects(peer, addresses))) return true
+    // Others are asked after the first, second, fourth… failure: who is gone for good costs less and less.
+    return (attempt & (attempt - 1)) === 0 && (await this.#dialElsewhere(peer, addresses))
   }
 
   async #dialElsewhere(peer: PeerId, tried: readonly Multiaddr[]): Promise<boolean> {

@@ -37,6 +37,7 @@ export class Gate {
   /** Whom the services know, by text form. */
   readonly #started = new Map<string, PeerId>()
   readonly #openedListeners = new Set<(peer: PeerId) => void>()
+  readonly #forgottenListeners = new Set<(peer: PeerId) => void>()
   #ids = 0
 
   constructor(components: GateComponents, init: { isMember(peer: PeerId): boolean; clock: Clock }) {
@@ -108,6 +109,11 @@ export class Gate {
     this.#openedListeners.add(listener)
   }
 
+  /** Tells `listener` of each peer that the services are made to forget. */
+  onForgotten(listener: (peer: PeerId) => void): void {
+    this.#forgottenListeners.add(listener)
+  }
+
   /** The peer is a member: the services start it if there is a connection. Safe to call again: they keep what they have. */
   admitted(peer: PeerId): void {
     if (!this.#isMember(peer)) return
@@ -121,7 +127,8 @@ export class Gate {
   expelled(peer: PeerId): void {
     this.#forget(peer)
     for (const connection of this.#components.connectionManager.getConnections(peer)) {
-      for (const stream of connection.streams) if (this.#protocols.has(stream.protocol)) stream.abort(new NotAMember())
+      // A copy: each that ends leaves the list.
+      for (const stream of [...connection.streams]) if (this.#protocols.has(stream.protocol)) stream.abort(new NotAMember())
     }
   }
 
@@ -130,16 +137,22 @@ export class Gate {
     return connection.streams.every(({ protocol }) => this.#protocols.has(protocol))
   }
 
-  /** Repairs what got lost: an end of membership that nobody told, a stream of a connected member that `broke`. */
-  mend(broke: (peer: PeerId) => boolean): void {
+  /**
+   * Repairs what got lost: an end of membership that nobody told; of a connected member, a stream of ours that `broke`, or all that
+   * there is where ours is whole and yet nothing comes (`deaf`): the other side takes its own for whole until it is reset.
+   */
+  mend(broke: (peer: PeerId) => boolean, deaf: (peer: PeerId) => boolean): void {
     for (const peer of [...this.#started.values()]) if (!this.#isMember(peer)) this.expelled(peer)
-    for (const { remotePeer } of this.#components.connectionManager.getConnections())
+    for (const { remotePeer } of this.#components.connectionManager.getConnections()) {
+      if (deaf(remotePeer)) this.expelled(remotePeer)
       if (broke(remotePeer)) this.admitted(remotePeer)
+    }
   }
 
   #forget(peer: PeerId): void {
     if (!this.#started.delete(peer.toString())) return
     for (const topology of new Set(this.#topologies.values())) topology.onDisconnect?.(peer)
+    for (const listener of this.#forgottenListeners) listener(peer)
   }
 
   readonly #onOpen = ({ detail: { remotePeer } }: CustomEvent<Connection>): void => this.admitted(remotePeer)

@@ -33,6 +33,8 @@ const RPC_LIMITS = {
   maxControlMessages: 16,
   maxPeerInfos: 16,
 }
+/** Higher: a slow member is not interrupted. Lower: sooner repaired. */
+const DEAF_MS = 5_000
 const TOPIC_BYTES_PER_PEER = 8 * 1024
 
 export type GossipVerdict = 'accept' | 'ignore' | 'reject'
@@ -72,9 +74,13 @@ export class Gossip implements Startable {
   readonly #listeners = new Set<(peer: PeerId) => void>()
   /** Who subscribes and can be sent to; told once for each time that both begin. */
   readonly #told = new Set<string>()
+  readonly #clock: Clock
+  /** Who has a stream of ours and has not subscribed, and since when. */
+  readonly #deafSinceMs = new Map<string, number>()
 
   constructor(components: GossipComponents, gate: Gate, clock: Clock, init: GossipInit) {
     this.#init = init
+    this.#clock = clock
     const { topic } = init
     this.#router = gossipsub({
       ...degrees(0),
@@ -119,6 +125,7 @@ export class Gossip implements Startable {
     )
     this.#router.addEventListener('subscription-change', ({ detail: { peerId } }) => this.#tell(peerId))
     gate.onOpened((peer) => this.#tell(peer))
+    gate.onForgotten((peer) => void this.#told.delete(peer.toString()))
   }
 
   async start(): Promise<void> {
@@ -148,7 +155,29 @@ export class Gossip implements Startable {
 
   /** Whether there is no stream to this peer. */
   broke(peer: PeerId): boolean {
-    return !this.#router.streamsOutbound.has(peer.toString())
+    const id = peer.toString()
+    if (this.#router.streamsOutbound.has(id)) return false
+    this.#told.delete(id)
+    return true
+  }
+
+  /**
+   * Whether this peer has a stream of ours and has for a while not subscribed, as all members do with their first words. Gossipsub
+   * forgets who subscribed when one stream of several that came from it ends badly, and is not told again.
+   */
+  deaf(peer: PeerId): boolean {
+    const id = peer.toString()
+    for (const known of this.#deafSinceMs.keys()) if (!this.#router.streamsOutbound.has(known)) this.#deafSinceMs.delete(known)
+    if (this.broke(peer) || this.#router.getSubscribers(this.#init.topic).some((subscriber) => subscriber.equals(peer))) {
+      this.#deafSinceMs.delete(id)
+      return false
+    }
+    const nowMs = this.#clock.monotonicMs()
+    const sinceMs = this.#deafSinceMs.get(id)
+    if (sinceMs === undefined) this.#deafSinceMs.set(id, nowMs)
+    if (nowMs - (sinceMs ?? nowMs) < DEAF_MS) return false
+    this.#deafSinceMs.delete(id)
+    return true
   }
 
   /** Members that messages are relayed to, in text form. */

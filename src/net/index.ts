@@ -1,4 +1,5 @@
 export { Discovery, type DiscoveryInit, type KnownMember } from './discovery.ts'
 export type { GossipInit, GossipVerdict } from './gossip.ts'
-export { createNetwork, createPeerKey, Network, type NetworkInit, type Pinged } from './network.ts'
+export { createNetwork, createPeerKey, Network, type NetworkInit } from './network.ts'
+export type { Pinged } from './pinger.ts'
 export { resolveAddress } from './resolve.ts'

@@ -12,6 +12,7 @@ import { boundedYamux } from './frames.ts'
 import type { GossipInit } from './gossip.ts'
 import { discreetIdentify } from './identify.ts'
 import { type Mesh, mesh } from './mesh.ts'
+import { type Pinged, Pinger } from './pinger.ts'
 import { hostGate, outlastStrangers } from './strangers.ts'
 
 // Implementation constants: tuning.
@@ -24,6 +25,8 @@ const MAX_CONNECTIONS = 600
 const STREAMS_PER_CONNECTION = 64
 /** What a peer may send of a stream before it is read. */
 const STREAM_WINDOW_BYTES_MAX = 1024 * 1024
+/** One at a time, but a stream ends a little after its answer: by libp2p's own 1 and 2 the next ping fails. */
+const PING_STREAMS = 8
 const DIAL_TIMEOUT_MS = 5_000
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const CLOSE_TIMEOUT_MS = 2_000
@@ -46,13 +49,11 @@ export interface NetworkInit<S extends ServiceFactoryMap> {
 }
 type Services<S extends ServiceFactoryMap> = { [K in keyof S]: ReturnType<S[K]> }
 
-/** How a ping ended. `refused`: nobody listens there, or the connection broke before the time was up. */
-export type Pinged = 'answered' | 'refused' | 'silent'
-
 /** A libp2p node over TCP, Noise and Yamux with identify, ping, and gossip and kad-dht among members. */
 export class Network<S extends ServiceFactoryMap = Record<never, never>> {
   readonly libp2p: Libp2p<Services<S>>
-  readonly #services: { mesh: Mesh; ping: Ping }
+  readonly #services: { mesh: Mesh }
+  readonly #pinger: Pinger
   readonly #init: NetworkInit<S>
   readonly #closedListeners = new Set<(peer: PeerId) => void>()
   readonly #released = new WeakSet<Connection>()
@@ -61,7 +62,9 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
 
   constructor(libp2p: Libp2p, init: NetworkInit<S>) {
     this.libp2p = libp2p as unknown as Libp2p<Services<S>>
-    this.#services = libp2p.services as unknown as { mesh: Mesh; ping: Ping }
+    const services = libp2p.services as unknown as { mesh: Mesh; ping: Ping }
+    this.#services = services
+    this.#pinger = new Pinger(libp2p, services.ping, init.clock)
     this.#init = init
     this.#outlast = outlastStrangers(libp2p, init.clock, init.isMember)
     libp2p.addEventListener('connection:close', ({ detail: connection }) => {
@@ -131,7 +134,10 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
   /** Repairs streams of members that broke, and forgets whose membership has ended unnoticed. */
   mend(): void {
     const { gate, gossip } = this.#services.mesh
-    gate.mend((peer) => gossip.broke(peer))
+    gate.mend(
+      (peer) => gossip.broke(peer),
+      (peer) => gossip.deaf(peer),
+    )
   }
 
   /** Degrees from the number of members, this one included. */
@@ -193,22 +199,8 @@ export class Network<S extends ServiceFactoryMap = Record<never, never>> {
   }
 
   /** Whether `peer` answers within `timeoutMs`, dialing it if need be. Throws only the signal's reason. */
-  async ping(peer: PeerId, timeoutMs: number, signal?: AbortSignal): Promise<Pinged> {
-    signal?.throwIfAborted()
-    using deadline = this.#init.clock.deadline(timeoutMs, signal)
-    const connected = this.libp2p.getConnections(peer).length > 0
-    for (const last of connected ? [false, true] : [true]) {
-      try {
-        await this.#services.ping.ping(peer, { signal: deadline.signal })
-        return 'answered'
-      } catch {
-        signal?.throwIfAborted()
-        if (deadline.signal.aborted) return 'silent'
-        // The connection that there was broke: that says less than a new one that cannot be had.
-        if (last) return 'refused'
-      }
-    }
-    return 'refused'
+  ping(peer: PeerId, timeoutMs: number, signal?: AbortSignal): Promise<Pinged> {
+    return this.#pinger.ping(peer, timeoutMs, signal)
   }
 }
 
@@ -237,13 +229,15 @@ export const createNetwork = async <S extends ServiceFactoryMap>(init: NetworkIn
       inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
       inboundStreamProtocolNegotiationTimeout: HANDSHAKE_TIMEOUT_MS,
     },
+    // It pings all connections at one moment, and ends those that are slow: on a busy machine all of them. Members ping each other.
+    connectionMonitor: { enabled: false },
     // Members' addresses come from the table and go with it, not with their age.
     peerStore: { maxAddressAge: Number.POSITIVE_INFINITY, maxPeerAge: Number.POSITIVE_INFINITY },
     // Identify tells strangers this; not which Node version answers them.
     nodeInfo: { name: 'dstack-mesh', version: '1', userAgent: 'dstack-mesh' },
     services: {
       identify: discreetIdentify(),
-      ping: ping(),
+      ping: ping({ maxInboundStreams: PING_STREAMS, maxOutboundStreams: PING_STREAMS }),
       mesh: mesh({ gossip: init.gossip, isMember: init.isMember, clock: init.clock }),
       ...init.services,
     },

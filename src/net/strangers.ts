@@ -58,9 +58,13 @@ export const outlastStrangers = (
   node.addEventListener('connection:open', ({ detail: connection }) => {
     if (connection.direction === 'inbound') outlast(connection)
   })
-  // libp2p keeps what a peer said about itself for hours, and a stranger can be another peer every time.
-  node.addEventListener('peer:disconnect', ({ detail: peer }) => {
-    if (!isMember(peer)) void Promise.resolve(node.peerStore.delete(peer)).catch(() => {})
-  })
+  // libp2p keeps what a peer said about itself, and a stranger can be another peer every time.
+  const forget = (peer: PeerId): void => {
+    if (isMember(peer) || node.getConnections(peer).length > 0) return
+    void Promise.resolve(node.peerStore.delete(peer)).catch(() => {})
+  }
+  node.addEventListener('peer:disconnect', ({ detail: peer }) => forget(peer))
+  // What identify heard may be written after the connection has closed; a dial that failed writes that it did.
+  node.addEventListener('peer:update', ({ detail: { peer } }) => forget(peer.id))
   return outlast
 }

@@ -13,7 +13,8 @@ describe('discovery', () => {
   }
   afterEach(() => cluster.stop())
 
-  it('connects 16 members well enough that everybody hears everybody', async () => {
+  it('connects 16 members well enough that everybody hears everybody', async function () {
+    this.timeout(60_000)
     const all = await start(16)
     for (const member of all) member.discover()
     for (const { network } of all) {
@@ -29,6 +30,31 @@ describe('discovery', () => {
     for (const member of all) await member.network.publish(bytes(member.id))
     await Promise.all(all.flatMap((member) => all.filter((other) => other !== member).map(({ id }) => member.hears(id))))
     for (const { network } of all) assert.ok(network.libp2p.getConnections().length <= 2 * network.libp2p.getPeers().length)
+  })
+
+  it('connects 25 members that begin at once each to enough others, with few dials', async function () {
+    this.timeout(120_000)
+    const all = await start(25)
+    let dialed = 0
+    for (const { network } of all) {
+      network.libp2p.addEventListener('connection:open', ({ detail }) => void (detail.direction === 'outbound' && dialed++))
+    }
+    const enough = all.map(async ({ network }) => {
+      while (network.libp2p.getPeers().length < wantedConnections(24)) await once(network.libp2p, 'peer:connect')
+      while (network.subscribers().length < wantedConnections(24)) {
+        await new Promise<void>((told) => {
+          const stop = network.onSubscriber(() => {
+            stop()
+            told()
+          })
+        })
+      }
+    })
+    for (const member of all) member.discover()
+    await Promise.all(enough)
+    // If nobody had been dialed by two at once, 150 would do.
+    assert.ok(dialed <= 25 * 24, `${dialed} connections`)
+    for (const { network } of all) assert.ok(network.libp2p.getPeers().length <= keptConnections(24))
   })
 
   it('heals when every connection is cut', async () => {
@@ -55,6 +81,26 @@ describe('discovery', () => {
       (await one.discovery!.lookup(moved.network.peerId)).map((address) => address.toString().replace(/\/p2p\/.*/, '')).sort(),
       ['/ip4/127.0.0.1/tcp/1', moved.addresses[0]!.toString().replace(/\/p2p\/.*/, '')].sort(),
     )
+  })
+
+  it('finds a member again whose address changes while it runs, by the one that has heard of the new one', async function () {
+    this.timeout(60_000)
+    const [one, friend, moving] = (await start(3)) as [Member, Member, Member]
+    const first = await cluster.relay(moving)
+    for (const member of [one, friend]) member.table.set(moving.id, { peer: moving.network.peerId, addresses: [first.address] })
+    // Who moves does not dial: it would be found by that.
+    one.discover()
+    friend.discover()
+    await Promise.all([one.connectedTo(moving), friend.connectedTo(moving), one.connectedTo(friend)])
+    const gone = [one, friend].map(({ network }) => once(network.libp2p, 'peer:disconnect'))
+    await first.relay.cut()
+    await Promise.all(gone)
+    const second = await cluster.relay(moving)
+    friend.table.set(moving.id, { peer: moving.network.peerId, addresses: [second.address] })
+    await Promise.all([friend.connectedTo(moving), one.connectedTo(moving)])
+    await one.reaches(moving)
+    await one.network.publish(bytes('found you'))
+    await moving.hears('found you')
   })
 
   it('comes back by the address that the operator gave, when the table leads nowhere', async () => {

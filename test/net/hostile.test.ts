@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { RPC } from '@libp2p/gossipsub/message'
@@ -7,8 +8,8 @@ import { identify } from '@libp2p/identify'
 import type { Connection, IdentifyResult, Libp2p, Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
-import { framed } from '../protocols/support.ts'
-import { bytes, Cluster, type Member, TOPIC } from './support.ts'
+import { FakeClock, framed } from '../protocols/support.ts'
+import { bytes, Cluster, Member, TOPIC } from './support.ts'
 
 const MEMBERS_ONLY = ['/meshsub/1.0.0', '/meshsub/1.1.0', '/meshsub/1.2.0', '/dstack/kad/1.0.0']
 
@@ -124,4 +125,105 @@ describe('a hostile peer', () => {
       assert.ok(after - before < 200_000_000 + 20 * data.length, `${after - before} bytes more`)
     })
   }
+  it('that is a member and publishes soundly, but without end, is read no faster than its share', async function () {
+    this.timeout(60_000)
+    const flooder = await Member.start()
+    cluster.all.push(flooder)
+    flooder.admit(attacked())
+    attacked().admit(flooder)
+    await flooder.dial(attacked())
+    await flooder.reaches(attacked())
+    const heard = (): number =>
+      attacked().heard.reduce((sum, { author, data }) => sum + (author === flooder.id ? data.length : 0), 0)
+    const beganMs = performance.now()
+    const size = 200_000
+    // More than a burst. What its own queue does not hold it loses.
+    for (let i = 0; i < 60; i++) {
+      await flooder.network.publish(bytes(`${i} `.padEnd(size, 'x')))
+      await sleep(0)
+    }
+    await stillDelivers('while one floods')
+    const seconds = (performance.now() - beganMs) / 1_000
+    assert.ok(heard() > 0)
+    // Burst, rate, and what Yamux hands over in one piece when the share ends: a window.
+    assert.ok(heard() <= 5 * 1024 * 1024 + seconds * 128 * 1024 + 2 * size, `${heard()} bytes in ${seconds} s`)
+  })
+
+  it('that is a member and reads nothing loses its stream, and takes no memory', async function () {
+    this.timeout(60_000)
+    attacked().members.add(hostile.peerId.toString())
+    const deaf = new Promise<Stream>((resolve) => {
+      void hostile.handle('/meshsub/1.2.0', (stream) => {
+        stream.pause()
+        resolve(stream)
+      })
+    })
+    const connection = await connect()
+    const ended = outcome(await deaf)
+    const stream = await connection.newStream('/meshsub/1.2.0')
+    stream.send(framed(RPC.encode({ subscriptions: [{ subscribe: true, topic: TOPIC }], messages: [] })))
+    stream.send(framed(RPC.encode(control({ graft: [{ topicID: TOPIC }] }))))
+    while (
+      !attacked()
+        .network.subscribers()
+        .some((peer) => peer.equals(hostile.peerId))
+    )
+      await sleep(10)
+    // Beyond what may wait for one that does not read, and what the others may be sent at once.
+    for (let i = 0; i < 24; i++) {
+      await attacked().network.publish(bytes(`${i} `.padEnd(260_000, 'x')))
+      await sleep(0)
+    }
+    await ended
+    await stillDelivers('after all that')
+  })
+})
+
+describe('a member that does not subscribe', () => {
+  it('has its streams ended after a while, so that both sides begin anew', async () => {
+    const clock = new FakeClock()
+    const [member, other] = [await Member.start({ clock }), await stranger()]
+    try {
+      const opened: Stream[] = []
+      let told = () => {}
+      await other.handle('/meshsub/1.2.0', (stream) => {
+        opened.push(stream)
+        told()
+      })
+      const next = (): Promise<void> =>
+        new Promise((resolve) => {
+          told = resolve
+        })
+      member.members.add(other.peerId.toString())
+      const first = next()
+      const connection = await other.dial(member.addresses)
+      await first
+      const stream = await connection.newStream('/meshsub/1.2.0')
+      stream.send(framed(RPC.encode({ subscriptions: [], messages: [] })))
+      const ended = [stream, opened[0]!].map((each) => outcome(each))
+      const gossiping = () =>
+        member.network.libp2p.getConnections()[0]!.streams.filter(({ protocol }) => protocol === '/meshsub/1.2.0')
+      while (gossiping().length < 2) await sleep(10)
+      const second = next()
+      let passed = 0
+      for (; opened.length < 2 && passed < 60; passed++) {
+        member.network.mend()
+        clock.pass(1_000)
+        await sleep(20)
+      }
+      await Promise.all([second, ...ended])
+      assert.ok(passed >= 5, 'it was given five seconds')
+      const anew = await connection.newStream('/meshsub/1.2.0')
+      anew.send(framed(RPC.encode({ subscriptions: [{ subscribe: true, topic: TOPIC }], messages: [] })))
+      while (member.network.subscribers().length === 0) await sleep(10)
+      for (let i = 0; i < 3; i++) {
+        clock.pass(10_000)
+        member.network.mend()
+      }
+      assert.equal(anew.status, 'open')
+      assert.equal(opened.length, 2)
+    } finally {
+      await Promise.all([member.stop(), other.stop()])
+    }
+  })
 })

@@ -8,6 +8,7 @@ import { hostGate } from '../../src/net/strangers.ts'
 import { FakeClock } from '../protocols/support.ts'
 import { startNetwork } from './support.ts'
 
+const settled = () => new Promise((resolve) => setImmediate(resolve))
 const nobody = undefined as unknown as PeerId
 
 /** An inbound connection, as far as a gate looks at it. */
@@ -57,6 +58,32 @@ describe('the gate for hosts', () => {
     first!.upgraded()
     assert.ok(!from('/ip4/192.0.2.1').denied)
     assert.ok(from('/ip4/192.0.2.1').denied)
+  })
+
+  it('gives all strangers together 256 places, whatever hosts they come from, and members theirs beside them', () => {
+    const members = new Set<string>()
+    const gate = hostGate((peer) => members.has(peer.toString()))
+    let hosts = 0
+    const from = (name: string) => {
+      const inbound = new Inbound(multiaddr(`/ip4/192.0.${hosts >> 8}.${hosts++ & 255}/tcp/1`))
+      const connection = inbound as unknown as MultiaddrConnection
+      assert.ok(!gate.denyInboundConnection(connection))
+      const denied = gate.denyInboundUpgradedConnection({ toString: () => name } as PeerId, connection)
+      if (denied) inbound.close()
+      return { inbound, denied }
+    }
+    const strangers = Array.from({ length: 256 }, (_, n) => from(`stranger ${n}`))
+    assert.ok(strangers.every(({ denied }) => !denied))
+    assert.ok(from('one more').denied)
+    members.add('a member')
+    assert.ok(!from('a member').denied)
+    // Who became a member takes no stranger's place any more.
+    members.add('stranger 3')
+    assert.ok(!from('in its place').denied)
+    assert.ok(from('one more').denied)
+    strangers[4]!.inbound.close()
+    assert.ok(!from('in its place too').denied)
+    assert.ok(from('one more').denied)
   })
 
   it('takes a /64 of IPv6 for one host, and an IPv4 address in IPv6 for its own', () => {
@@ -115,5 +142,15 @@ describe("a stranger's connection", () => {
       [friend.peerId.toString()],
     )
     assert.equal(await member.peerStore.has(stranger.peerId), false)
+  })
+  it('leaves nothing behind that is heard of it after its end, or of one that could not be dialed', async () => {
+    const member = await start(new FakeClock())
+    const late = (await start(new FakeClock())).peerId
+    // As identify writes it when it is through.
+    await member.peerStore.merge(late, { multiaddrs: [multiaddr('/ip4/192.0.2.1/tcp/1')], protocols: ['/a'] })
+    while (await member.peerStore.has(late)) await settled()
+    await assert.rejects(member.dial(multiaddr(`/ip4/127.0.0.1/tcp/1/p2p/${late}`)))
+    while (await member.peerStore.has(late)) await settled()
+    assert.deepEqual(await member.peerStore.all(), [])
   })
 })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Clock, silentLog, systemClock, systemRandom } from '../../src/base/index.ts'
 import { createNetwork, createPeerKey, Discovery, type GossipVerdict, type Network } from '../../src/net/index.ts'
 
@@ -121,6 +122,7 @@ export class Member {
 
 export class Cluster {
   readonly all: Member[] = []
+  readonly #relays = new Set<Relay>()
 
   /** `count` members that know each other; nobody is connected. */
   static async start(count: number): Promise<Cluster> {
@@ -129,7 +131,54 @@ export class Cluster {
     for (const member of cluster.all) member.admit(...cluster.all)
     return cluster
   }
+  /** Closed when the cluster stops, if not cut by then. */
+  async relay(target: Member): Promise<{ relay: Relay; address: Multiaddr }> {
+    const relay = new Relay(target)
+    this.#relays.add(relay)
+    return { relay, address: await relay.open() }
+  }
   async stop(): Promise<void> {
+    await Promise.all([...this.#relays].map((relay) => relay.cut().catch(() => {})))
     await Promise.all(this.all.map((member) => member.stop()))
+  }
+}
+
+/** An address of 127.0.0.1 behind which a member listens, until it is cut. */
+export class Relay {
+  readonly #sockets = new Set<Socket>()
+  readonly #server: Server
+  #port = 0
+  constructor(target: Member) {
+    const port = Number(target.addresses[0]!.getComponents().find(({ name }) => name === 'tcp')!.value)
+    this.#server = createServer((near) => {
+      if (!this.#server.listening) return void near.destroy()
+      const far = connect(port, '127.0.0.1')
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(socket)
+        socket.on('close', () => {
+          this.#sockets.delete(socket)
+          other.destroy()
+        })
+        socket.on('error', () => {})
+        socket.pipe(other)
+      }
+    })
+  }
+  /** Listens; on the port that it had, when it has been cut. */
+  async open(): Promise<Multiaddr> {
+    this.#server.listen(this.#port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.#port = (this.#server.address() as { port: number }).port
+    return multiaddr(`/ip4/127.0.0.1/tcp/${this.#port}`)
+  }
+  /** All connections break, without a word of libp2p, and nobody listens any more. */
+  async cut(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
   }
 }
