@@ -67,8 +67,8 @@ export interface JoinResult {
 const ATTEMPT_TIMEOUT_MS = 40_000
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 10_000
-/** Addresses that are kept: those given and those that busy members offered. */
-const ADDRESSES_MAX = 64
+/** Addresses that are kept of those that busy peers offered, and of those that the cluster published. */
+const OFFERED_MAX = 48
 
 /** Answers that no other try at the same peer will change. */
 const FINAL: ReadonlySet<string> = new Set<RefusalCode>([
@@ -139,7 +139,8 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
 
 /** Those of the configuration and those that the cluster published at genesis. */
 const startingAddresses = ({ peers }: JoinParts, reading: AnchorReading | undefined): readonly string[] => {
-  const addresses = [...new Set([...peers, ...(reading?.boot ?? [])])].slice(0, ADDRESSES_MAX)
+  // All that the operator gave: whichever is left out may be the only true one.
+  const addresses = [...new Set([...peers, ...(reading?.boot ?? []).slice(0, OFFERED_MAX)])]
   if (addresses.length > 0) return addresses
   throw new UsageError('no_peers', 'no member to join through: none is named, and the cluster published no address', {
     next: 'give at least one --peer <multiaddr>',
@@ -260,7 +261,11 @@ const note = (
     // Not all that were told the same come back at the same moment.
     if (retryAfterMs !== undefined) candidate.notBeforeMs = clock.monotonicMs() + retryAfterMs * (1 + random.uniform())
     for (const address of addresses) {
-      if (candidates.length < ADDRESSES_MAX && !candidates.some((known) => known.address === address) && isOverTcp(address)) {
+      if (
+        candidates.filter(({ offered }) => offered).length < OFFERED_MAX &&
+        !candidates.some((known) => known.address === address) &&
+        isOverTcp(address)
+      ) {
         candidates.push(untried(address, true))
       }
     }
