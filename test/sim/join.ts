@@ -9,12 +9,21 @@ const RETRY_MS = 2_000
 /** Of the joiner's last words. */
 const DONE_LOST = 0.05
 
-/** Tries members in turn until one lets it in. */
-export const joinAny = async (joiner: SimNode, members: () => readonly SimNode[]): Promise<void> => {
+/** Whose onboarder has gone before it could tell who the others are knows nobody, and nobody knows it: it has to start again. */
+const STRANDED_MS = 20_000
+
+/**
+ * Tries members in turn until one lets it in.
+ * @param restart - what the operator does with a node that has joined and cannot find the others
+ */
+export const joinAny = async (joiner: SimNode, members: () => readonly SimNode[], restart: () => void): Promise<void> => {
   while (joiner.alive) {
     for (const onboarder of joiner.random.shuffled(members())) {
       if (onboarder === joiner || onboarder.members === undefined || onboarder.leaving) continue
-      if (await joinBy(joiner, onboarder)) return
+      if (!(await joinBy(joiner, onboarder))) continue
+      await joiner.clock.sleep(STRANDED_MS)
+      if (!joiner.compared) restart()
+      return
     }
     await joiner.clock.sleep(RETRY_MS * (0.5 + joiner.random.uniform()))
   }

@@ -69,6 +69,8 @@ export class SimNode implements Host {
   members: Members | undefined
   membership: Membership | undefined
   leaving = false
+  /** It has compared tables with somebody. */
+  compared = false
 
   constructor(cluster: Cluster, peer: SimPeer, machine: Machine) {
     const { timeline, network, services, random } = cluster
@@ -229,6 +231,7 @@ export class SimNode implements Host {
     return {
       ...silentLog,
       debug: (event, fields) => {
+        if (event === 'sync.done') this.compared = true
         if (event.startsWith('sync')) line(event, fields)
       },
       warn: (event, fields) => {

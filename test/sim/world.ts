@@ -144,7 +144,17 @@ export class World {
     machine.on = true
     const node = this.#start(machine)
     this.say(`boots ${machine.index} as ${short(node.text)}`)
-    void joinAny(node, () => this.#nodes.filter((other) => other.alive && !other.byzantine))
+    this.#joins(node)
+  }
+
+  #joins(node: SimNode): void {
+    const { machine } = node
+    const restart = (): void => {
+      this.say(`${machine.index} ${short(node.text)} is stranded`)
+      this.crash(machine, false)
+      this.boot(machine)
+    }
+    void joinAny(node, () => this.#nodes.filter((other) => other.alive && !other.byzantine), restart)
   }
 
   #start(machine: Machine): SimNode {
@@ -249,7 +259,7 @@ export class World {
     void first.found()
     for (const machine of this.machines.slice(1)) {
       const node = this.#start(machine)
-      timeline.after(random.between(500, 5_000), () => void joinAny(node, () => this.#nodes.filter(({ alive }) => alive)), node)
+      timeline.after(random.between(500, 5_000), () => this.#joins(node), node)
     }
     this.#look()
     await this.until(JOINED_MS)
