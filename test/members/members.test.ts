@@ -1,0 +1,361 @@
+import assert from 'node:assert/strict'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { AnswerOutcome, ChallengeOutcome } from '../../protocols/challenge/index.ts'
+import { encodeRevocation } from '../../protocols/challenge/messages.ts'
+import { decodeGossip, encodeGossip, type Gossip, openRecord, revoke } from '../../protocols/membership/index.ts'
+import { decodeCredential, sealMemberRecord } from '../../protocols/records/index.ts'
+import {
+  Members,
+  type MembersEvent,
+  type MembersNetwork,
+  MemberTable,
+  type SyncOutcome,
+  TICK_MS,
+} from '../../src/members/index.ts'
+import {
+  clusterId,
+  credentialOf,
+  type envelopeOf,
+  LIFETIME_MS,
+  NOW_MS,
+  type Peer,
+  peers,
+  rulesOf,
+  envelopeOf as sealed,
+} from '../protocols/membership/mesh.ts'
+import { FakeClock, seededRandom } from '../protocols/support.ts'
+
+const DAY_MS = 86_400_000
+const textOf = (peer: Peer): string => peerIdFromPrivateKey(peer.key).toString()
+
+let us: Peer
+let others: Peer[]
+before(async () => {
+  ;[us, ...others] = (await peers(8)) as [Peer, ...Peer[]]
+})
+
+/** Promises that wait for nothing but each other have run. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** One node whose network is played by hand. */
+class Bench {
+  readonly clock = new FakeClock()
+  hostOffMs = 0
+  readonly table: MemberTable
+  readonly members: Members
+  readonly said: Gossip[] = []
+  readonly calls: string[] = []
+  readonly events: MembersEvent[] = []
+  heard = true
+  sync: (peer: string) => SyncOutcome = () => 'exchanged'
+  ping: (peer: string) => 'answered' | 'refused' | 'silent' = () => 'answered'
+  challenge: (peer: string) => ChallengeOutcome | undefined = () => ({ outcome: 'no_answer', error: new Error('gone') })
+  judged = 0
+
+  constructor() {
+    const { clock } = this
+    const hostClock = { ...clock, now: () => clock.now() + this.hostOffMs, sleep: clock.sleep, deadline: clock.deadline }
+    this.table = new MemberTable(clock)
+    const network: MembersNetwork = {
+      publish: async (message) => {
+        this.said.push(decodeGossip(message))
+        return this.heard
+      },
+      ping: async (peer) => {
+        this.calls.push(`ping ${peer}`)
+        return this.ping(peer)
+      },
+      probe: async () => false,
+      sync: async (peer, { seed }) => {
+        this.calls.push(`${seed ? 'seed' : 'sync'} ${peer}`)
+        return this.sync(peer)
+      },
+      challenge: async (peer) => {
+        this.calls.push(`challenge ${peer}`)
+        return this.challenge(peer)
+      },
+      ask: async (): Promise<AnswerOutcome> => ({ outcome: 'no_verdict', error: new Error('gone') }),
+      selfIssue: async () => false,
+      admitted: (peer) => void this.calls.push(`admitted ${peer}`),
+      expelled: (peer) => void this.calls.push(`expelled ${peer}`),
+      size: () => {},
+    }
+    this.members = new Members({
+      table: this.table,
+      rules: rulesOf(us),
+      own: { remainingMs: () => LIFETIME_MS, selfIssued: () => false },
+      facts: () => ({
+        clusterId,
+        peerId: us.id,
+        addresses: ['/ip4/192.0.2.1/tcp/4001'],
+        public: false,
+        epoch: 0,
+        credential: credentialOf(us, others[0]!),
+      }),
+      seal: (record) => sealMemberRecord(record, us.key),
+      revocations: {
+        clusterId,
+        knowsEpoch: () => {
+          this.judged++
+          return false
+        },
+        judge: () => ({ accepted: true }),
+        readTd: () => undefined,
+      },
+      lifetimeMs: LIFETIME_MS,
+      lapsedServeMs: 24 * LIFETIME_MS,
+      network,
+      clock: hostClock,
+      random: seededRandom('members'),
+      tell: (event) => this.events.push(event),
+      failed: (what, error) => assert.fail(`${what}: ${error}`),
+    })
+  }
+
+  /** This node attested them itself. */
+  admit(...members: readonly Peer[]): void {
+    for (const member of members) {
+      this.members.admit(decodeCredential(credentialOf(member, us)).body, [`/ip4/192.0.2.${member.id.at(-1)! % 250}/tcp/4001`])
+    }
+  }
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += TICK_MS) {
+      this.clock.pass(TICK_MS)
+      this.members.tick()
+      await settled()
+    }
+  }
+  /** As its author publishes it. */
+  async hears(author: Peer, ...args: Parameters<typeof envelopeOf> | []): Promise<'accept' | 'ignore' | 'reject'> {
+    const [subject = author, issuer = us, changes = {}] = args
+    const envelope = await sealed(subject, issuer, { sentAt: this.clock.now(), ...changes })
+    return this.members.validate(author.id, encodeGossip({ kind: 'record', envelope }))
+  }
+  count(call: string): number {
+    return this.calls.filter((each) => each.startsWith(call)).length
+  }
+  changes(peer: Peer): string[] {
+    return this.events.flatMap((event) => (event.kind === 'member' && event.peerId === textOf(peer) ? [event.change] : []))
+  }
+  async records(): Promise<{ sequence: bigint; state: string }[]> {
+    const envelopes = this.said.flatMap((message) => (message.kind === 'record' ? [message.envelope] : []))
+    return Promise.all(envelopes.map(async (envelope) => (await openRecord(envelope)).record))
+  }
+}
+
+describe('the members of a node', () => {
+  it('take over the table of whoever let the node in, and try again until that succeeds', async () => {
+    const bench = new Bench()
+    const [a] = others as [Peer]
+    bench.admit(a)
+    bench.sync = () => 'failed'
+    await bench.members.start({ onboarder: textOf(a) })
+    assert.equal(bench.count(`seed ${textOf(a)}`), 1)
+    await bench.pass(5_000)
+    assert.ok(bench.count('seed') > 1)
+    bench.sync = () => 'exchanged'
+    await bench.pass(60_000)
+    const tried = bench.count('seed')
+    await bench.pass(120_000)
+    assert.equal(bench.count('seed'), tried)
+  })
+
+  it('publish again, with a greater sequence, when somebody is there to hear what nobody heard', async () => {
+    const bench = new Bench()
+    bench.heard = false
+    await bench.members.start()
+    await settled()
+    const before = bench.said.length
+    bench.heard = true
+    bench.members.subscribed()
+    await settled()
+    assert.equal(bench.said.length, before + 1)
+    bench.members.subscribed()
+    await settled()
+    assert.equal(bench.said.length, before + 1)
+    const sequences = (await bench.records()).map(({ sequence }) => sequence)
+    assert.ok(sequences.every((sequence, at) => at === 0 || sequence > sequences[at - 1]!))
+  })
+
+  it('ping whoever another cannot reach, and contradict when it is this node', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a, b)
+    await bench.members.start()
+    await bench.pass(TICK_MS)
+    await bench.pass(10_000)
+    bench.calls.length = 0
+    const hint = (peer: Peer, sequence: bigint) => ({ peerId: peer.id, sequence, sentAt: bench.clock.now() })
+    const say = (author: Peer, peer: Peer, sequence = 0n) =>
+      bench.members.validate(author.id, encodeGossip({ kind: 'unreachable', hint: hint(peer, sequence) }))
+    assert.equal(await say(a, b), 'accept')
+    assert.equal(bench.count(`ping ${textOf(b)}`), 1)
+    const before = bench.said.length
+    assert.equal(await say(a, us), 'accept')
+    await settled()
+    assert.equal(bench.said.length, before + 1)
+    assert.equal(await say(a, a), 'reject')
+    assert.equal(await say(others[4]!, b), 'ignore')
+  })
+
+  it('tell who is not reached any more, and compare tables when it is again', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a, b)
+    await bench.members.start()
+    bench.ping = (peer) => (peer === textOf(b) ? 'refused' : 'answered')
+    await bench.pass(20_000)
+    assert.deepEqual(bench.changes(b).at(-1), 'unreachable')
+    assert.ok(!bench.changes(a).includes('unreachable'))
+    assert.equal(bench.members.list().find(({ peerId }) => peerId === textOf(b))?.state, 'unreachable')
+    assert.ok(bench.said.some((message) => message.kind === 'unreachable'))
+    bench.ping = () => 'answered'
+    bench.calls.length = 0
+    await bench.pass(40_000)
+    assert.deepEqual(bench.changes(b).at(-1), 'reachable')
+    assert.ok(bench.count(`sync ${textOf(b)}`) > 0)
+  })
+
+  it('challenge at once whoever shows at the gate what once held', async () => {
+    const bench = new Bench()
+    const [a] = others as [Peer]
+    bench.admit(a)
+    await bench.members.start()
+    const record = (await openRecord(await sealed(others[2]!, others[3]!))).record
+    bench.members.role().keep({ table: bench.table.value, effects: [{ kind: 'challenge', peerId: others[2]!.id, record }] })
+    assert.ok(bench.members.isKnown(others[2]!.id))
+    await bench.pass(LIFETIME_MS / 64)
+    assert.ok(bench.count(`challenge ${textOf(others[2]!)}`) > 0)
+    assert.ok(!bench.members.isLinked(textOf(others[2]!)))
+  })
+
+  for (const off of [31 * DAY_MS, -31 * DAY_MS]) {
+    it(`issue nothing and raise an alarm while the machine's clock is ${off / DAY_MS} days off, and throw nobody out`, async () => {
+      const bench = new Bench()
+      const four = others.slice(0, 4)
+      bench.admit(...four)
+      await bench.members.start()
+      for (const each of four) assert.equal(await bench.hears(each), 'accept')
+      assert.equal(bench.members.standing(), 'active')
+      bench.hostOffMs = off
+      await bench.pass(2_000)
+      assert.ok(!bench.members.state().mayIssue)
+      assert.equal(bench.members.standing(), 'busy')
+      const alarms = () =>
+        bench.events.flatMap((event) => (event.kind === 'alarm' && event.alarm === 'own_clock' ? [event.on] : []))
+      await bench.pass(120_000)
+      assert.deepEqual(alarms(), [true])
+      assert.equal(bench.count('expelled'), 0)
+      assert.ok(four.every((each) => bench.members.isLinked(textOf(each))))
+      bench.hostOffMs = 0
+      await bench.pass(120_000)
+      assert.deepEqual(alarms(), [true, false])
+      assert.equal(bench.members.list().length, 4)
+    })
+  }
+
+  it('say that the node leaves, and nothing more', async () => {
+    const bench = new Bench()
+    bench.admit(others[0]!)
+    await bench.members.start()
+    await bench.members.leave()
+    const records = await bench.records()
+    assert.equal(records.at(-1)?.state, 'leaving')
+    assert.ok(records.slice(0, -1).every(({ state }) => state === 'active'))
+    bench.members.renewed()
+    await settled()
+    assert.ok((await bench.records()).slice(records.length).every(({ state }) => state === 'leaving'))
+  })
+
+  it('take leave of who leaves, and do not have it back by an older record', async () => {
+    const bench = new Bench()
+    const [a] = others as [Peer]
+    bench.admit(a)
+    await bench.members.start()
+    assert.equal(await bench.hears(a, a, us, { sequence: 4n }), 'accept')
+    assert.equal(await bench.hears(a, a, us, { sequence: 5n, state: 'leaving' }), 'accept')
+    assert.equal(bench.changes(a).at(-1), 'left')
+    assert.equal(bench.count(`expelled ${textOf(a)}`), 1)
+    assert.equal(await bench.hears(a, a, us, { sequence: 4n }), 'ignore')
+    assert.deepEqual(bench.members.list(), [])
+  })
+
+  it('hide the old self of a process that has started again at the same place', async () => {
+    const bench = new Bench()
+    const [old, fresh] = others as [Peer, Peer]
+    const addresses = ['/ip4/192.0.2.9/tcp/4001']
+    await bench.members.start()
+    const admit = (peer: Peer, issuedAt: number) =>
+      bench.members.admit(
+        decodeCredential(credentialOf(peer, us, { issuedAt, expiresAt: issuedAt + LIFETIME_MS })).body,
+        addresses,
+      )
+    admit(old, NOW_MS - 60_000)
+    admit(fresh, NOW_MS)
+    assert.equal(bench.members.list().length, 2)
+    bench.ping = (peer) => (peer === textOf(old) ? 'refused' : 'answered')
+    await bench.pass(20_000)
+    assert.deepEqual(
+      bench.members.list().map(({ peerId }) => peerId),
+      [textOf(fresh)],
+    )
+  })
+
+  it('let go of whose credential has ended, by the clock that nobody sets', async () => {
+    const bench = new Bench()
+    bench.admit(others[0]!)
+    await bench.members.start()
+    bench.hostOffMs = -31 * DAY_MS
+    await bench.pass(2_000)
+    assert.ok(bench.members.isLinked(textOf(others[0]!)))
+    bench.clock.pass(LIFETIME_MS)
+    await bench.pass(2_000)
+    assert.equal(bench.changes(others[0]!).at(-1), 'ended')
+    assert.equal(bench.count('expelled'), 1)
+  })
+
+  it('judge only so many revocations by one author', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a, b)
+    await bench.members.start()
+    const say = (author: Peer, epoch: number) => {
+      const parts = { clusterId, epoch, challenge: Uint8Array.of(1), answer: Uint8Array.of(1), member: b.id, verifier: a.id }
+      return bench.members.validate(author.id, encodeGossip({ kind: 'revocation', revocation: encodeRevocation(parts) }))
+    }
+    for (let epoch = 0; epoch < 20; epoch++) assert.equal(await say(a, epoch), 'ignore')
+    assert.equal(bench.judged, 8)
+    assert.equal(await say(b, 99), 'ignore')
+    assert.equal(bench.judged, 9)
+    await bench.pass(600_000)
+    assert.equal(await say(a, 100), 'ignore')
+    assert.equal(bench.judged, 10)
+    assert.equal(await say(others[5]!, 101), 'ignore')
+    assert.equal(bench.judged, 10)
+  })
+
+  it('challenge first whom a member let in that is out, and gossip with that one no more', async () => {
+    const bench = new Bench()
+    const [turned, guest, other] = others as [Peer, Peer, Peer]
+    bench.admit(turned, other)
+    await bench.members.start()
+    assert.equal(await bench.hears(guest, guest, turned), 'accept')
+    const step = revoke(bench.table.value, { peerId: turned.id }, Uint8Array.of(1), bench.members.now())
+    bench.members.role().keep(step)
+    assert.equal(bench.changes(turned).at(-1), 'revoked')
+    assert.equal(bench.count(`expelled ${textOf(turned)}`), 1)
+    await bench.pass(TICK_MS)
+    assert.equal(bench.count(`challenge ${textOf(guest)}`), 1)
+    assert.equal(bench.count('challenge'), 1)
+    assert.ok(!bench.members.isKnown(turned.id) && bench.members.isKnown(guest.id))
+    assert.equal(await bench.hears(turned, turned, us, { sequence: 9n }), 'ignore')
+    assert.ok(!bench.members.isLinked(textOf(turned)))
+  })
+
+  it('reject what cannot be decoded, and tell each verdict', async () => {
+    const bench = new Bench()
+    await bench.members.start()
+    assert.equal(await bench.members.validate(others[0]!.id, new Uint8Array(40)), 'reject')
+    assert.deepEqual(bench.events.at(-1), { kind: 'gossip', message: 'undecodable', verdict: 'reject', fault: 'malformed' })
+  })
+})
