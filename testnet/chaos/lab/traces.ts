@@ -72,13 +72,36 @@ const unlessGone = async (work: Promise<unknown>, path: string): Promise<void> =
   }
 }
 
+/** Programs on their way into a host's namespace: process id and that name. One that was stopped there is in no namespace of ours. */
+const entering = async (): Promise<{ pid: string; namespace: string }[]> => {
+  const found: { pid: string; namespace: string }[] = []
+  for (const pid of (await namesIn('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const [program, net] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
+    const prefix = `--net=${NAMESPACES}/`
+    if (program === 'nsenter' && net?.startsWith(prefix)) found.push({ pid, namespace: net.slice(prefix.length) })
+  }
+  return found
+}
+
+/** Processes in these namespaces; another run may be removing them. */
+const inside = async (namespaces: readonly string[]): Promise<string[]> => {
+  const pids: string[] = []
+  for (const name of namespaces) {
+    const text = await run('ip', 'netns', 'pids', name).catch((error) => {
+      if (existsSync(join(NAMESPACES, name))) throw error
+      return ''
+    })
+    pids.push(...text.split('\n').filter(Boolean))
+  }
+  return pids
+}
+
 /** Removes whatever a lab made: processes first, then what they held. */
 export const removeTraces = async (labId: string): Promise<void> => {
   const ofLab = (names: string[]): string[] => names.filter((name) => idOf(name) === labId)
   const namespaces = ofLab(await namesIn(NAMESPACES))
-  const pids = (await Promise.all(namespaces.map((name) => run('ip', 'netns', 'pids', name)))).flatMap((text) =>
-    text.split('\n').filter(Boolean),
-  )
+  const outside = (await entering()).filter(({ namespace }) => idOf(namespace) === labId).map(({ pid }) => pid)
+  const pids = [...outside, ...(await inside(namespaces))]
   for (const pid of pids) {
     try {
       process.kill(Number(pid), 'SIGKILL')
@@ -96,7 +119,8 @@ export const removeTraces = async (labId: string): Promise<void> => {
 
 /** Removes what runs left that were killed; gives their ids. */
 export const removeDeadTraces = async (): Promise<string[]> => {
-  const names = (await Promise.all([NAMESPACES, FOLDERS, ...GROUPS].map(namesIn))).flat()
+  const processes = (await entering()).map(({ namespace }) => namespace)
+  const names = [...processes, ...(await Promise.all([NAMESPACES, FOLDERS, ...GROUPS].map(namesIn))).flat()]
   const dead: string[] = []
   for (const id of new Set(names.map(idOf).filter((id) => id !== undefined))) {
     if (await isAlive(id)) continue
