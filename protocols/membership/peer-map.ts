@@ -1,9 +1,8 @@
-import { toString as bytesToString } from 'uint8arrays/to-string'
-
 const BUCKETS = 256
 
 /** Key of a peer in maps: its multihash bytes in hex. */
-export const peerKey = (peerId: Uint8Array): string => bytesToString(peerId, 'hex')
+export const peerKey = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('hex')
 
 /**
  * A map that never changes: `set` and `delete` give another one, which shares all but one of its 256 buckets. So merging is a

@@ -62,7 +62,10 @@ export class SimNetwork {
   onVerdict: (to: Host, from: Host, author: SimPeer, verdict: Verdict) => void = () => {}
   /** Everything that was ever published: what an eavesdropper can send again. */
   readonly heard: { author: SimPeer; data: Uint8Array }[] = []
-  bytes = { gossip: 0, streams: 0 }
+  /** To how many others each has a connection; in a small cluster to all. */
+  connections = Number.POSITIVE_INFINITY
+  /** What was asked of the network, and how large it was. */
+  readonly sent = { published: 0, publishedBytes: 0, pings: 0, streams: 0, streamBytes: 0 }
   readonly #timeline: Timeline
   readonly #random: SimRandom
   /** `from * 64 + to`, and how many partitions are between the two. */
@@ -102,10 +105,10 @@ export class SimNetwork {
       if (host.machine.on) this.#timeline.after(this.#latencyMs(), () => far.reset())
     }
     streams.clear()
-    for (const other of this.hosts.values()) {
-      if (!other.alive || !host.machine.on || !this.open(host.machine, other.machine)) continue
-      this.#timeline.after(this.#latencyMs(), () => other.closed(host.peer.text), other)
-    }
+    if (!host.machine.on) return
+    const others = [...this.hosts.values()].filter((other) => other.alive && this.open(host.machine, other.machine))
+    const connected = others.length <= this.connections ? others : this.#random.shuffled(others).slice(0, this.connections)
+    for (const other of connected) this.#timeline.after(this.#latencyMs(), () => other.closed(host.peer.text), other)
   }
 
   #latencyMs(): number {
@@ -122,6 +125,7 @@ export class SimNetwork {
     const timeline = this.#timeline
     const target = this.hosts.get(to)
     timeline.stirred = true
+    this.sent.pings++
     timeline.after(timeoutMs, () => resolve('silent'), from)
     if (target === undefined || !this.reaches(from.machine, target.machine)) return promise
     const back = (answer: 'answered' | 'refused'): void => {
@@ -160,6 +164,7 @@ export class SimNetwork {
   }
 
   #pair(a: Host, b: Host): [SimStream, SimStream] {
+    this.sent.streams++
     const forget = (host: Host) => (stream: SimStream) => void this.#streams.get(host.peer.text)!.delete(stream)
     const [near, far] = SimStream.pair(
       { carry: this.#carrier(a, b), onEnd: forget(a) },
@@ -173,7 +178,8 @@ export class SimNetwork {
   /** In order, and again and again while the way is blocked. */
   #carrier(from: Host, to: Host): Carry {
     let lastMs = 0
-    return (run) => {
+    return (run, bytes = 0) => {
+      this.sent.streamBytes += bytes
       lastMs = Math.max(lastMs, this.#timeline.nowMs + this.#latencyMs())
       const untilMs = lastMs + RESEND_MAX_MS
       const arrive = (): void => {
@@ -193,6 +199,8 @@ export class SimNetwork {
   publish(from: Host, data: Uint8Array): boolean {
     this.#timeline.stirred = true
     this.heard.push({ author: from.peer, data })
+    this.sent.published++
+    this.sent.publishedBytes += data.length
     return this.inject(from, from.peer, data)
   }
 
@@ -232,7 +240,6 @@ export class SimNetwork {
   #send(message: Message, from: Host, to: Host): void {
     const { text } = to.peer
     const { loss, again } = this.weather
-    this.bytes.gossip += message.data.length
     if (loss > 0 && this.#random.chance(loss)) return
     const atMs = this.#timeline.nowMs + this.#latencyMs()
     if (!((message.due.get(text) ?? Number.POSITIVE_INFINITY) <= atMs)) {

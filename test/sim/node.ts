@@ -162,7 +162,7 @@ export class SimNode implements Host {
       attester: this.td,
       table: this.table,
       network: { ...this.#network(), services },
-      addresses: () => [`/ip4/10.0.0.${this.machine.index + 1}/tcp/4001`],
+      addresses: () => [`/ip4/10.0.${this.machine.index >> 8}.${this.machine.index & 255}/tcp/4001`],
       public: false,
       onJudged: () => {},
       clock: this.clock,

@@ -3,7 +3,7 @@ import { Uint8ArrayList } from 'uint8arraylist'
 
 type Listener = (event: { data?: Uint8ArrayList; error?: Error | undefined }) => void
 /** Brings something to the other end: later, in order, or never. */
-export type Carry = (run: () => void) => void
+export type Carry = (run: () => void, bytes?: number) => void
 
 const silentLog = Object.assign(() => {}, { error() {}, trace() {}, enabled: false, newScope: () => silentLog })
 
@@ -46,7 +46,7 @@ export class SimStream {
 
   send(data: Uint8Array | Uint8ArrayList): boolean {
     const copy = new Uint8ArrayList(Uint8Array.from(data.subarray()))
-    if (this.#open && this.writeStatus === 'writable') this.#carry(() => this.#remote!.#arrive(copy))
+    if (this.#open && this.writeStatus === 'writable') this.#carry(() => this.#remote!.#arrive(copy), copy.byteLength)
     return true
   }
   async close(): Promise<void> {

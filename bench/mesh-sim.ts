@@ -1,0 +1,262 @@
+/**
+ * What a large mesh would cost: the real Members of every node in one process, over a modelled network (test/sim):
+ *   converge   from the last of five joins until every table is complete
+ *   notice     from `kill -9` of a member until each other one holds it for unreachable
+ *   rest       bytes a second that a member sends while nothing happens, from the messages that were really made; and who was
+ *              falsely taken for unreachable
+ * `npm run bench:mesh:sim [-- --nodes 25,100,300,1000 --kills 3 --rest 60 --json]`; also writes .bench/mesh-sim.json.
+ *
+ * Bytes a second a member = r · (D − 1) · (m + G) + p · P + s · S + b, where
+ *   r  messages a second that the whole cluster publishes: one record in two seconds, whatever N, and each member's renewals, at
+ *      most 2 N / lifetime a second: as much again only at N = 900 and a lifetime of an hour
+ *   D  members that one relays to: 6 at most, so that a message takes log N / log D steps
+ *   m  bytes of a message, G those that gossipsub adds: author, sequence number, topic, signature and key
+ *   p  pings a second: one in a second, whatever N; P bytes of one, both ways
+ *   s  streams a second that a member opens; S what opening one costs, both ways
+ *   b  bytes a second in streams: 54 of digests for each member, at intervals that grow with N from 60 on, so at most 54 a
+ *      second and side; and each renewal's evidence
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import {
+  type JudgedRecord,
+  judgeRecord,
+  merge,
+  openRecord,
+  recordRules,
+  republishIntervalMs,
+} from '../protocols/membership/index.ts'
+import { sealMemberRecord } from '../protocols/records/index.ts'
+import type { NodeEvent } from '../src/node/events.ts'
+import { attest, issue } from '../src/node/membership.ts'
+import { joinAny } from '../test/sim/join.ts'
+import { SimNetwork } from '../test/sim/network.ts'
+import { type Cluster, clusterIdOf, SimNode } from '../test/sim/node.ts'
+import { makePeers, peerOf } from '../test/sim/peers.ts'
+import { standInSignatures } from '../test/sim/signatures.ts'
+import { VOUCHED } from '../test/sim/td.ts'
+import { SimRandom, START_MS, Timeline } from '../test/sim/time.ts'
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '25,100,300,1000' },
+    kills: { type: 'string', default: '3' },
+    rest: { type: 'string', default: '60' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const JOINS = 5
+const LIFETIME_MS = 3_600_000
+/** As src/net has them. */
+const DEGREE = 6
+const CONNECTIONS = 12
+// Of a message, beside its data: peer id 38, sequence number 8, topic 42, signature 64, key 36, and protobuf's own.
+const GOSSIP_BYTES = 204
+// Negotiated once (2 × 2 × 20 bytes of multistream and protocol id), 32 bytes there and back, each frame with yamux's 12 and
+// noise's 18.
+const STREAM_BYTES = 330
+const PING_BYTES = STREAM_BYTES + 2 * (32 + 30)
+/** What evidence has on a real machine and not here: quote, event log, certificates and revocation lists. */
+const EVIDENCE_BYTES = 25_000
+
+const quantile = (all: readonly number[], q: number): number => {
+  const sorted = [...all].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
+}
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+class Mesh {
+  readonly timeline = new Timeline()
+  readonly random = new SimRandom(1)
+  readonly network = new SimNetwork(this.timeline, this.random.fork())
+  readonly nodes: SimNode[] = []
+  onEvent: (node: SimNode, event: NodeEvent) => void = () => {}
+  readonly cluster: Cluster = {
+    key: peerOf(0),
+    lifetimeMs: LIFETIME_MS,
+    lapsedServeMs: 24 * LIFETIME_MS,
+    services: { timeline: this.timeline, quotes: true, collateral: true, judges: true, collateralValidMs: 7 * 86_400_000 },
+    timeline: this.timeline,
+    network: this.network,
+    random: this.random.fork(),
+    quoteMs: 500,
+    tell: (node, event) => this.onEvent(node, event),
+    issued: () => {},
+  }
+
+  constructor() {
+    this.network.connections = CONNECTIONS
+  }
+
+  add(): SimNode {
+    const index = this.nodes.length
+    const node = new SimNode(this.cluster, peerOf(index + 1), { index, on: true })
+    this.nodes.push(node)
+    return node
+  }
+
+  /** Members that have known each other for long: tables complete, credentials of all ages. */
+  async settle(size: number): Promise<void> {
+    const nodes = Array.from({ length: size }, () => this.add())
+    if (VOUCHED.accepted !== true) return
+    const quoted = nodes.map(({ td, peer }) => attest(td, { context: 'member/1', fields: [clusterIdOf(this.cluster), peer.id] }))
+    await this.until(1_000)
+    const evidence = await Promise.all(quoted)
+    const standings = nodes.map((node, at) => {
+      const issuedAt = START_MS - Math.floor(this.random.uniform() * LIFETIME_MS * 0.5)
+      const credential = issue(nodes[(at + 1) % size]!.issuer, node.peer.id, VOUCHED.judged, issuedAt)
+      return { credential, evidence: evidence[at]! }
+    })
+    const records: JudgedRecord[] = []
+    for (const [at, node] of nodes.entries()) {
+      const envelope = await sealMemberRecord(
+        {
+          clusterId: clusterIdOf(this.cluster),
+          peerId: node.peer.id,
+          addresses: [`/ip4/10.0.${at >> 8}.${at & 255}/tcp/4001`],
+          public: false,
+          epoch: 0,
+          sequence: 1n,
+          state: 'active',
+          credential: standings[at]!.credential,
+          sentAt: START_MS,
+        },
+        node.peer.key,
+      )
+      const { judged } = judgeRecord(await openRecord(envelope), START_MS, this.#rules(this.nodes[at === 0 ? 1 : 0]!))
+      records.push(judged!)
+    }
+    // What they say when they begin is heard by nobody, since they know it all.
+    this.network.weather.loss = 1
+    for (const [at, node] of nodes.entries()) {
+      const now = { wallMs: START_MS, monotonicMs: node.clock.monotonicMs() }
+      let table = node.table.value
+      for (const record of records) if (record !== records[at]) ({ table } = merge(table, record, now, { seed: true }))
+      node.table.keep({ table, effects: [] })
+      // Ticks of real nodes do not fall together.
+      await node.join(standings[at]!)
+      await this.until(this.timeline.nowMs + 1_000 / size)
+    }
+    await this.until(this.timeline.nowMs + 2_000)
+    this.network.weather.loss = 0
+  }
+
+  #rules(node: SimNode) {
+    const { signingPublicKey, peer } = node
+    return recordRules({ clusterId: clusterIdOf(this.cluster), self: peer.id, lifetimeMs: LIFETIME_MS, signingPublicKey })
+  }
+
+  async until(endMs: number, done: () => boolean = () => false): Promise<boolean> {
+    while (!done()) {
+      if (!this.timeline.step(endMs)) return done()
+      if (this.timeline.stirred) await settled()
+    }
+    return true
+  }
+}
+
+const measure = async (size: number, kills: number, restMs: number) => {
+  const mesh = new Mesh()
+  await mesh.settle(size - JOINS)
+  const { timeline, network } = mesh
+
+  let falselyUnreachable = 0
+  mesh.onEvent = (_, event) => {
+    if (event.kind === 'member' && event.change === 'unreachable') falselyUnreachable++
+  }
+  const before = { ...network.sent }
+  const fromMs = timeline.nowMs
+  const members = mesh.nodes.length
+  await mesh.until(fromMs + restMs)
+  const seconds = restMs / 1000
+  const sent = (key: keyof typeof before): number => network.sent[key] - before[key]
+  // A refresh each interval at most, and one for each renewal.
+  const messages = (members * 1000) / republishIntervalMs(members) + (2 * members) / (LIFETIME_MS / 1000)
+  const messageBytes = network.sent.publishedBytes / network.sent.published
+  const gossip = messages * (DEGREE - 1) * (messageBytes + GOSSIP_BYTES)
+  const pings = (sent('pings') / seconds / members) * PING_BYTES
+  const streams = (sent('streams') / seconds / members) * STREAM_BYTES + sent('streamBytes') / seconds / members
+  // Credentials are renewed at half their life.
+  const renewals = (2 / (LIFETIME_MS / 1000)) * EVIDENCE_BYTES
+
+  let missing = 0
+  mesh.onEvent = (_, event) => {
+    if (event.kind === 'member' && event.change === 'joined') missing--
+  }
+  missing = JOINS * (size - JOINS) + JOINS * (size - 1)
+  const joiners = Array.from({ length: JOINS }, () => mesh.add())
+  const settledNodes = mesh.nodes.slice(0, -JOINS)
+  let lastJoinMs = 0
+  for (const joiner of joiners) {
+    void joinAny(
+      joiner,
+      () => settledNodes,
+      () => {},
+    )
+  }
+  const joined = async (): Promise<void> => {
+    await mesh.until(timeline.nowMs + 60_000, () => joiners.every((node) => node.members !== undefined))
+    lastJoinMs = timeline.nowMs
+  }
+  await joined()
+  const converged = await mesh.until(timeline.nowMs + 600_000, () => missing <= 0)
+  const convergeMs = converged ? timeline.nowMs - lastJoinMs : Number.NaN
+
+  const notices: number[] = []
+  for (let kill = 0; kill < kills; kill++) {
+    await mesh.until(timeline.nowMs + 5_000)
+    const victim = mesh.random.pick(mesh.nodes.filter(({ alive }) => alive))!
+    const killedMs = timeline.nowMs
+    let noticed = 0
+    const others = mesh.nodes.filter(({ alive }) => alive).length - 1
+    mesh.onEvent = (_, event) => {
+      if (event.kind !== 'member' || event.change !== 'unreachable') return
+      if (event.peerId !== victim.text) falselyUnreachable++
+      else {
+        noticed++
+        notices.push(timeline.nowMs - killedMs)
+      }
+    }
+    victim.alive = false
+    network.gone(victim)
+    await mesh.until(killedMs + 120_000, () => noticed >= others)
+  }
+
+  return {
+    nodes: size,
+    convergeMs: Math.round(convergeMs),
+    noticeP50Ms: Math.round(quantile(notices, 0.5)),
+    noticeP99Ms: Math.round(quantile(notices, 0.99)),
+    noticed: notices.length,
+    falselyUnreachable,
+    messagesPerSecond: Math.round(messages * 100) / 100,
+    messageBytes: Math.round(messageBytes),
+    restBytesPerSecond: {
+      gossip: Math.round(gossip),
+      pings: Math.round(pings),
+      streams: Math.round(streams),
+      renewals: Math.round(renewals),
+      total: Math.round(gossip + pings + streams + renewals),
+    },
+  }
+}
+
+const sizes = values.nodes.split(',').map(Number)
+standInSignatures()
+await makePeers(Math.max(...sizes) + 2)
+const results: Awaited<ReturnType<typeof measure>>[] = []
+for (const size of sizes) {
+  const result = await measure(size, Number(values.kills), Number(values.rest) * 1_000)
+  results.push(result)
+  if (values.json) continue
+  const { convergeMs, noticeP50Ms, noticeP99Ms, falselyUnreachable, restBytesPerSecond: rest } = result
+  console.log(
+    `${size} nodes: complete ${convergeMs} ms after the last join; a kill noticed p50 ${noticeP50Ms} ms, p99 ${noticeP99Ms} ms; ` +
+      `at rest ${rest.total} B/s a member (gossip ${rest.gossip}, pings ${rest.pings}, streams ${rest.streams}, ` +
+      `renewals ${rest.renewals}); ${falselyUnreachable} falsely accused`,
+  )
+}
+const text = JSON.stringify(results, undefined, 2)
+await mkdir('.bench', { recursive: true })
+await writeFile('.bench/mesh-sim.json', `${text}\n`)
+if (values.json) console.log(text)
