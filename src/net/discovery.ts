@@ -251,6 +251,6 @@ export class Discovery {
   }
 
   #failed(what: string, error: unknown): void {
-    if (!this.#stopping.signal.aborted) this.#init.log.debug(`discovery.${what}_failed`, { reason: messageOf(error) })
+    if (!this.#stopping.signal.aborted) this.#init.log.debug('discovery.attempt_failed', { what, reason: messageOf(error) })
   }
 }
