@@ -236,6 +236,8 @@ describe('the collateral store', () => {
 
     it('gets its mode back when somebody opened it up', async () => {
       await load()
+      // Two that refresh by one clock could not be told apart.
+      await Promise.all(stores.splice(0).map((store) => store.stop()))
       chmodSync(file(), 0o666)
       clock.pass(DAY_MS)
       const store = create()
