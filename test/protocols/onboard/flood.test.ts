@@ -91,7 +91,7 @@ const start = async () => {
 }
 
 describe('an onboarder', () => {
-  const REPLAYS = 2_000
+  const REPLAYS = 1_000
 
   it(`gives nothing for ${REPLAYS} replays of a joiner's Request by others, in the joiner's place and from elsewhere`, async () => {
     const { clock, sealer, outcomes, dial, judgements, admitted } = await start()
@@ -128,11 +128,11 @@ describe('an onboarder', () => {
     assert.equal(clock.running, 0)
   }).timeout(120_000)
 
-  it('remembers little of 40,000 peers of as many hosts', async () => {
+  it('remembers little of 20,000 peers of as many hosts', async () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
     const { clock, outcomes, serve } = await start()
-    const PEERS = 40_000
+    const PEERS = 20_000
     const hello = encodeHello({ clusterId: cluster.clusterId, joinerNonce: bytes(32, 0x11) })
     const ask = async (n: number): Promise<void> => {
       const stream = new LightStream()
