@@ -11,12 +11,16 @@ import { makePeers } from './peers.ts'
 import { standInSignatures } from './signatures.ts'
 import { type Outcome, PEERS, World } from './world.ts'
 
+const HOUR_MS = 3_600_000
+
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '2000' },
     from: { type: 'string', default: '0' },
     seed: { type: 'string' },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    /** Instead of seeds: no quotes and no collateral for anybody in 23 hours, with the policy's own times. */
+    outage: { type: 'boolean', default: false },
     /** Without judges the seeds must fail: whether anybody would notice. */
     'no-judges': { type: 'boolean', default: false },
     /** Of a part, for the process that counts them together. */
@@ -40,6 +44,13 @@ const simulate = async (seed: number, log?: (line: string) => void): Promise<Out
   seed,
   ...(await new World(seed, { judges: !values['no-judges'], ...(log !== undefined && { log }) }).run()),
 })
+
+const outage = (): Promise<Omit<Outcome, 'seed'>> => {
+  const there = (services: boolean) => (world: World) => Object.assign(world.services, { quotes: services, collateral: services })
+  const faults = [{ name: 'outage', atMs: 600_000, begin: there(false), end: { atMs: 600_000 + 23 * HOUR_MS, run: there(true) } }]
+  const shape = { nodes: 3, lifetimeMs: HOUR_MS, lapsedServeMs: 24 * HOUR_MS, byzantine: false, healMs: HOUR_MS }
+  return new World(1, { shape, faults }).run()
+}
 
 const runPart = async (from: number, seeds: number): Promise<Counts> => {
   const counts: Counts = { seeds, simulatedMs: 0, checks: 0, violations: 0, cpuMs: 0, healedMs: 0, traces: '' }
@@ -86,12 +97,17 @@ const total = (parts: readonly Counts[]): Counts =>
 const main = async (): Promise<boolean> => {
   const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)]
   const one = values.seed ?? process.env.SEED
-  if (jobs <= 1 || one !== undefined) {
+  if (jobs <= 1 || one !== undefined || values.outage) {
     standInSignatures()
     await makePeers(PEERS)
   }
   if (one !== undefined) {
     const outcome = await simulate(Number(one), (line) => console.log(line))
+    console.log(outcome)
+    return outcome.violation === undefined
+  }
+  if (values.outage) {
+    const outcome = await outage()
     console.log(outcome)
     return outcome.violation === undefined
   }

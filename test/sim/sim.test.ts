@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 interface Counts {
   seeds: number
@@ -41,6 +42,13 @@ describe('a simulated cluster', function () {
     assert.equal(first.counts.traces, again.counts.traces)
     assert.equal(first.counts.checks, again.counts.checks)
     assert.notEqual(first.counts.traces, other.counts.traces)
+  })
+
+  it('serves its apps through 23 hours without quotes or collateral, and is whole again after them', async () => {
+    const run = join(import.meta.dirname, 'run.ts')
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', run, '--outage'], { timeout: 280_000 })
+    assert.match(stdout, /simulatedMs: 8[3-9]\d{6}/)
+    assert.doesNotMatch(stdout, /violation/)
   })
 
   it('shows who judges nobody, and how to see it again', async () => {

@@ -65,6 +65,14 @@ export interface Outcome {
   shape: Shape
 }
 
+export interface WorldOptions {
+  /** In place of what the seed says. */
+  shape?: Partial<Shape>
+  faults?: readonly Fault[]
+  log?: (line: string) => void
+  judges?: boolean
+}
+
 export class World {
   readonly timeline = new Timeline()
   readonly random: SimRandom
@@ -79,14 +87,16 @@ export class World {
   readonly #cluster: Cluster
   readonly #wrong = new Map<Machine, number>()
   readonly #log: ((line: string) => void) | undefined
+  readonly #given: readonly Fault[] | undefined
   #peers = FIRST_PEER
   #trace = 0x811c9dc5
   #trace2 = 0x1b873593
 
-  constructor(seed: number, options: { shape?: Partial<Shape>; log?: (line: string) => void; judges?: boolean } = {}) {
+  constructor(seed: number, options: WorldOptions = {}) {
     this.random = new SimRandom(seed)
     this.shape = { ...shapeOf(this.random), ...options.shape }
     this.#log = options.log
+    this.#given = options.faults
     const { timeline } = this
     const { lifetimeMs, lapsedServeMs } = this.shape
     this.network = new SimNetwork(timeline, this.random.fork())
@@ -272,7 +282,7 @@ export class World {
       machines: [...this.machines],
     }
     if (shape.byzantine && shape.nodes > 3) this.#turn()
-    this.faults.push(...drawFaults(shape.faults, draw))
+    this.faults.push(...(this.#given ?? drawFaults(shape.faults, draw)))
     for (const fault of this.faults) {
       timeline.at(fault.atMs, () => {
         this.say(`fault: ${fault.name}`)
