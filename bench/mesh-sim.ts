@@ -26,7 +26,6 @@ import {
   recordRules,
   republishIntervalMs,
 } from '../protocols/membership/index.ts'
-import { sealMemberRecord } from '../protocols/records/index.ts'
 import type { NodeEvent } from '../src/node/events.ts'
 import { attest, issue } from '../src/node/membership.ts'
 import { joinAny } from '../test/sim/join.ts'
@@ -107,35 +106,24 @@ class Mesh {
       const credential = issue(nodes[(at + 1) % size]!.issuer, node.peer.id, VOUCHED.judged, issuedAt)
       return { credential, evidence: evidence[at]! }
     })
-    const records: JudgedRecord[] = []
-    for (const [at, node] of nodes.entries()) {
-      const envelope = await sealMemberRecord(
-        {
-          clusterId: clusterIdOf(this.cluster),
-          peerId: node.peer.id,
-          addresses: [`/ip4/10.0.${at >> 8}.${at & 255}/tcp/4001`],
-          public: false,
-          epoch: 0,
-          sequence: 1n,
-          state: 'active',
-          credential: standings[at]!.credential,
-          sentAt: START_MS,
-        },
-        node.peer.key,
-      )
-      const { judged } = judgeRecord(await openRecord(envelope), START_MS, this.#rules(this.nodes[at === 0 ? 1 : 0]!))
-      records.push(judged!)
-    }
-    // What they say when they begin is heard by nobody, since they know it all.
+    // What they say when they begin is heard by nobody.
     this.network.weather.loss = 1
     for (const [at, node] of nodes.entries()) {
-      const now = { wallMs: START_MS, monotonicMs: node.clock.monotonicMs() }
-      let table = node.table.value
-      for (const record of records) if (record !== records[at]) ({ table } = merge(table, record, now, { seed: true }))
-      node.table.keep({ table, effects: [] })
-      // Ticks of real nodes do not fall together.
       await node.join(standings[at]!)
+      // Ticks of real nodes do not fall together.
       await this.until(this.timeline.nowMs + 1_000 / size)
+    }
+    await this.until(this.timeline.nowMs + 2_000)
+    const records: JudgedRecord[] = []
+    for (const [at, node] of nodes.entries()) {
+      const opened = await openRecord(node.members!.role().ownRecord())
+      const { judged } = judgeRecord(opened, START_MS + this.timeline.nowMs, this.#rules(nodes[at === 0 ? 1 : 0]!))
+      records.push({ ...judged!, issuedHere: false })
+    }
+    // All at once what years of gossip have told each of them.
+    for (const [at, node] of nodes.entries()) {
+      const { keep, table, now } = node.members!.role()
+      for (const record of records) if (record !== records[at]) keep(merge(table(), record, now(), { seed: true }))
     }
     await this.until(this.timeline.nowMs + 2_000)
     this.network.weather.loss = 0

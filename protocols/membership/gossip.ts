@@ -165,6 +165,7 @@ const hintFault = (
   if (equals(hint.peerId, rules.self)) return undefined
   const accused = entryOf(table, hint.peerId)
   if (accused === undefined || !isActive(table, accused, now)) return 'unknown_member'
-  // It has spoken since.
-  return accused.newest !== undefined && accused.newest.record.sequence > hint.sequence ? 'stale' : undefined
+  // It has spoken since. A newer record alone does not say so: not everybody has heard every record.
+  const spoken = accused.newest?.record
+  return spoken !== undefined && spoken.sequence > hint.sequence && spoken.sentAt >= hint.sentAt ? 'stale' : undefined
 }

@@ -13,6 +13,11 @@ const SYNC_PAUSE_MS = 2_000
 /** A joiner whose first exchange failed tries again after this, then after twice as long, and so on. */
 const SEED_PAUSE_MS = 500
 const SEED_PAUSE_MAX_MS = 30_000
+/**
+ * Who joined at the same moment through another member was in nobody's table yet when the joiner took it over, and its record
+ * passed before anybody gossiped with the joiner: so it compares once more, with whomever, when that one is known.
+ */
+const SECOND_LOOK_MS = 2_000
 
 export interface ComparingInit {
   outlook: Outlook
@@ -73,6 +78,8 @@ export class Comparing {
     seed.notBeforeMs = Number.POSITIVE_INFINITY
     if ((await this.with(seed.peer, { seed: true })) === 'exchanged') {
       this.#seed = undefined
+      const { outlook, random } = this.#init
+      this.#dueAtMs = Math.min(this.#dueAtMs, outlook.monotonicMs() + SECOND_LOOK_MS * (0.5 + random.uniform()))
       return
     }
     seed.notBeforeMs = this.#init.outlook.monotonicMs() + seed.pauseMs * (0.5 + this.#init.random.uniform())

@@ -160,6 +160,18 @@ describe('the members of a node', () => {
     assert.equal(bench.count('seed'), tried)
   })
 
+  it('compare tables once more soon after that: others may have joined at the same moment', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a, b)
+    await bench.members.start({ onboarder: textOf(a) })
+    assert.equal(bench.count('sync'), 0)
+    await bench.pass(4_000)
+    assert.equal(bench.count('sync'), 1)
+    await bench.pass(20_000)
+    assert.equal(bench.count('sync'), 1)
+  })
+
   it('publish again, with a greater sequence, when somebody is there to hear what nobody heard', async () => {
     const bench = new Bench()
     bench.heard = false

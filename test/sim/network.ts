@@ -13,6 +13,8 @@ const DIAL_TIMEOUT_MS = 5_000
 const RESEND_MS = 400
 const RESEND_MAX_MS = 60_000
 const FORGOTTEN_AFTER_MS = 31_000
+/** Members, beyond which a host relays to the same few for a heartbeat. */
+const LARGE = 64
 
 export type Verdict = 'accept' | 'ignore' | 'reject'
 
@@ -70,6 +72,7 @@ export class SimNetwork {
   readonly #random: SimRandom
   /** `from * 64 + to`, and how many partitions are between the two. */
   readonly #blocked = new Map<number, number>()
+  readonly #meshes = new Map<Host, { atMs: number; hosts: Host[] }>()
   readonly #streams = new Map<string, Map<SimStream, SimStream>>()
 
   constructor(timeline: Timeline, random: SimRandom) {
@@ -211,6 +214,16 @@ export class SimNetwork {
   }
 
   #neighbours(host: Host): Host[] {
+    if (host.linked.size <= LARGE) return this.#linkedWith(host)
+    // Of a large cluster only from time to time: it would be most of the work.
+    const known = this.#meshes.get(host)
+    if (known !== undefined && this.#timeline.nowMs - known.atMs < HEARTBEAT_MS) return known.hosts
+    const hosts = this.#random.shuffled(this.#linkedWith(host)).slice(0, 2 * DEGREE)
+    this.#meshes.set(host, { atMs: this.#timeline.nowMs, hosts })
+    return hosts
+  }
+
+  #linkedWith(host: Host): Host[] {
     const { text } = host.peer
     const all: Host[] = []
     for (const peer of host.linked) {
