@@ -1,7 +1,7 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
-import { type Ping, ping } from '@libp2p/ping'
+import { PING_PROTOCOL, type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pInit, type ServiceFactoryMap } from 'libp2p'
@@ -12,6 +12,7 @@ import { boundedYamux } from './frames.ts'
 import type { GossipInit } from './gossip.ts'
 import { discreetIdentify } from './identify.ts'
 import { type Mesh, mesh } from './mesh.ts'
+import { openingEncryption, openingStreams, openingTransport } from './opening.ts'
 import { type Pinged, Pinger } from './pinger.ts'
 import { hostGate, outlastStrangers } from './strangers.ts'
 
@@ -210,13 +211,18 @@ const hasTakenLeave = (connection: Connection): boolean =>
 
 /** A network that is not started. */
 export const createNetwork = async <S extends ServiceFactoryMap>(init: NetworkInit<S>): Promise<Network<S>> => {
-  const node = await createLibp2p({
+  const node: Libp2p = await createLibp2p({
     start: false,
     privateKey: init.peerKey,
     addresses: { listen: [...init.listen] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [boundedYamux({ maxInboundStreams: STREAMS_PER_CONNECTION, maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX })],
+    transports: [openingTransport(tcp(), '/noise')],
+    connectionEncrypters: [openingEncryption(noise(), '/yamux/1.0.0')],
+    streamMuxers: [
+      openingStreams(
+        boundedYamux({ maxInboundStreams: STREAMS_PER_CONNECTION, maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX }),
+        (name) => (name === PING_PROTOCOL ? 'anything' : node.getProtocols().includes(name) ? 'messages' : undefined),
+      ),
+    ],
     ...(init.metrics !== undefined && { metrics: init.metrics }),
     connectionGater: hostGate(init.isMember),
     connectionManager: {
