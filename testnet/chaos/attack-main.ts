@@ -10,6 +10,8 @@ const PIECE_BYTES = 1_024
 /** The first words of libp2p: which protocol, and that it is to be Noise. */
 const HELLO = Buffer.from('\x13/multistream/1.0.0\n\x07/noise\n', 'latin1')
 
+const ENDLESS = new Uint8Array(PIECE_BYTES).fill(0xff)
+
 /** What each kind says once it is connected. */
 const KINDS: Readonly<Record<string, (socket: Socket) => void>> = {
   /** Nothing. */
@@ -28,6 +30,14 @@ const KINDS: Readonly<Record<string, (socket: Socket) => void>> = {
   garbage: (socket) => {
     const more = (): void => {
       while (!socket.destroyed && socket.write(systemRandom.bytes(PIECE_BYTES)));
+    }
+    socket.on('drain', more)
+    more()
+  },
+  /** A length that does not end, for as long as it is taken. */
+  endless: (socket) => {
+    const more = (): void => {
+      while (!socket.destroyed && socket.write(ENDLESS));
     }
     socket.on('drain', more)
     more()

@@ -10,7 +10,7 @@ const BEGIN_LIMIT_MS = 30_000
 
 export const attackSteps = {
   attack: step({
-    about: 'a stranger holds connections to a node until `heal`: silent, trickle, half-open, garbage or false-handshake',
+    about: 'a stranger holds connections to a node until `heal`: silent, trickle, half-open, garbage, endless or false-handshake',
     fields: { host: 'host', on: 'host', kind: 'text', count: 'count' },
     async play({ host, on, kind, count }, world) {
       const args = ['--import', 'tsx', PROGRAM, kind, world.lab.host(on).address, String(LISTEN_PORT), String(count)]
