@@ -3,7 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { MEMBERSHIP_LIMIT_BYTES, membersTopic } from '../../protocols/membership/index.ts'
 import { decodeCredential, encodeGenesisBundle } from '../../protocols/records/index.ts'
-import { equals, formatClusterId, parseClusterId } from '../../protocols/wire/index.ts'
+import { equals, formatClusterId } from '../../protocols/wire/index.ts'
 import type { Anchor, ProofLevel } from '../anchor/index.ts'
 import type { UnixSocket } from '../api/index.ts'
 import { type Attester, type Collateral, createVerifier, describePolicy, insecurities } from '../attest/index.ts'
@@ -24,10 +24,12 @@ import { AnchorWatch, publishedBy } from './anchor-watch.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
 import { bootstrap } from './bootstrap.ts'
+import { Cleanups } from './cleanups.ts'
 import { type ClusterFileParts, entryByClusterFile, writeClusterFile } from './cluster-file.ts'
 import type { VerifierFactory } from './cluster-policy.ts'
 import { openControl } from './control.ts'
 import { controlKeys } from './control-keys.ts'
+import { clusterToJoin } from './entry.ts'
 import { NodeEvents } from './events.ts'
 import type { Entry, NodeInit } from './init.ts'
 import { joinCluster } from './join.ts'
@@ -39,7 +41,7 @@ import { openMembers } from './open-members.ts'
 import { MembersFirst } from './outsiders.ts'
 import { keyDeriver } from './parts.ts'
 import { publicAddresses } from './public-addresses.ts'
-import { forget, instanceSeed, openDataDir, remember, rememberedCluster, rememberedProof } from './remember.ts'
+import { forget, instanceSeed, openDataDir, remember, rememberedProof } from './remember.ts'
 import { meshServices } from './services.ts'
 import { controlSocketPath } from './settings.ts'
 import { describeCredential, describeGenesis, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
@@ -48,8 +50,6 @@ import { type OpenTee, openTee } from './tee.ts'
 
 const STANDARD_LISTEN = ['/ip4/0.0.0.0/tcp/4001']
 const STANDARD_JOIN_TIMEOUT_MS = 120_000
-/** A stop waits no longer than this for a start under way, for a renewal, and for connections to end. */
-const STOP_TIMEOUT_MS = 3_000
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
@@ -65,7 +65,7 @@ export class MeshNode {
   /** What happens here, for whoever shows or counts it. */
   readonly events = new NodeEvents()
   readonly #membersFirst = new MembersFirst()
-  readonly #cleanups: (() => Promise<void>)[] = []
+  readonly #cleanups: Cleanups
   #state: NodeState = 'starting'
   /** As it was told, or as its cluster file says. */
   #entry: Entry
@@ -97,6 +97,7 @@ export class MeshNode {
     this.#random = init.random ?? systemRandom
     this.#log = init.log ?? silentLog
     this.#table = new MemberTable(this.#clock)
+    this.#cleanups = new Cleanups(this.#clock, this.#log)
     const anchor = init.anchor ?? anchorOf({}, init.dataDir)
     this.#anchor = typeof anchor === 'function' ? anchor({ clock: this.#clock, random: this.#random, log: this.#log }) : anchor
     this.#watch = new AnchorWatch({
@@ -134,7 +135,7 @@ export class MeshNode {
       this.#entry = await entryByClusterFile(this.#entry, timeoutMs, clusterFile)
     }
     const entry = this.#entry
-    await this.#checkEntry()
+    this.#clusterId = await clusterToJoin(entry, { dataDir, byAnchorAlone: this.#anchor.verify !== undefined })
     // First of all the control socket: it is also what keeps two nodes out of one data folder.
     const control = await openControl(controlSocketPath(dataDir), {
       status: () => this.status(),
@@ -148,7 +149,7 @@ export class MeshNode {
         random: this.#random,
       }),
     })
-    this.#cleanups.push(() => control.stop())
+    this.#cleanups.add(() => control.stop())
     if (this.#init.metrics ?? this.#init.statusPort !== undefined) await this.#openMetrics()
     await this.#openStatusPort()
 
@@ -164,7 +165,7 @@ export class MeshNode {
     for (const app of apps) {
       signal.throwIfAborted()
       const socket = await this.#openApp(app, membership, attester)
-      this.#cleanups.push(() => socket.stop())
+      this.#cleanups.add(() => socket.stop())
       this.#log.info('app.open', { app: app.name, appId: hex(app.identity.appId), socket: socket.path })
     }
     this.#apps = apps
@@ -201,40 +202,7 @@ export class MeshNode {
       routes: metricsRoutes(this.#metrics),
     })
     this.#statusPort = port
-    this.#cleanups.push(() => port.stop())
-  }
-
-  /** `--new` never makes a second cluster beside a remembered one; a join without `--cluster` takes the remembered one. */
-  async #checkEntry(): Promise<void> {
-    const { dataDir } = this.#init
-    const entry = this.#entry
-    const remembered = await rememberedCluster(dataDir)
-    if (entry.kind === 'new') {
-      if (remembered === undefined) return
-      throw new UsageError(
-        'cluster_remembered',
-        `${dataDir} remembers the cluster ${formatClusterId(remembered)}; a new one beside it would silently lose what was encrypted under that one`,
-        {
-          next: 'join it again with --cluster and --peer, or make the new cluster in another --data-dir',
-        },
-      )
-    }
-    const wanted = entry.cluster === undefined ? remembered : parseClusterId(entry.cluster)
-    if (wanted === undefined) {
-      throw new UsageError('no_cluster', 'no cluster to join', {
-        next: 'give --cluster G… and --peer <multiaddr>, or make one with --new',
-      })
-    }
-    if (remembered !== undefined && !equals(remembered, wanted)) {
-      throw new UsageError('cluster_remembered', `${dataDir} remembers another cluster, ${formatClusterId(remembered)}`, {
-        next: 'use another --data-dir for another cluster',
-      })
-    }
-    // A ledger may know where the cluster is.
-    if (entry.peers.length === 0 && this.#anchor.verify === undefined) {
-      throw new UsageError('no_peers', 'no member to join through', { next: 'give at least one --peer <multiaddr>' })
-    }
-    this.#clusterId = wanted
+    this.#cleanups.add(() => port.stop())
   }
 
   async #openAttester(): Promise<Attester> {
@@ -251,7 +219,7 @@ export class MeshNode {
             random: this.#random,
             log: this.#log,
           })
-    this.#cleanups.push(() => opened.stop())
+    this.#cleanups.add(() => opened.stop())
     this.#seen = opened.seen
     const { attester } = opened
     this.#attester = {
@@ -365,7 +333,7 @@ export class MeshNode {
     })
     await network.start()
     this.#network = network
-    this.#cleanups.push(() => this.#briefly(Promise.resolve(network.stop())))
+    this.#cleanups.addBrief(() => Promise.resolve(network.stop()))
     network.onSubscriber(() => this.#members?.subscribed())
     network.onClosed((peer) => this.#members?.closed(peer.toString()))
     this.#log.info('net.listening', { peer: network.peerId.toString(), addresses: this.addresses() })
@@ -392,7 +360,7 @@ export class MeshNode {
       signal: this.#stopping.signal,
     })
     this.#members = members
-    this.#cleanups.push(() => this.#briefly(members.stop()))
+    this.#cleanups.addBrief(() => members.stop())
     this.#network!.services.onboard.serveAs(
       membership.onboarder({
         admit: (peerId, credential) => members.admit(decodeCredential(credential).body, this.#seenAt(peerId)),
@@ -405,13 +373,13 @@ export class MeshNode {
     await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })
     members.run()
     const discovery = this.#discovery()
-    this.#cleanups.push(() => this.#briefly(discovery.stop()))
+    this.#cleanups.addBrief(() => discovery.stop())
     discovery.start()
     this.#state = 'member'
     const watching = this.#watch.run(publishedBy(membership), this.#stopping.signal).catch((error) => {
       if (!this.#stopping.signal.aborted) this.#log.error('anchor.watch_ended', { reason: messageOf(error) })
     })
-    this.#cleanups.push(() => this.#briefly(watching))
+    this.#cleanups.addBrief(() => watching)
   }
 
   #discovery(): Discovery {
@@ -464,7 +432,7 @@ export class MeshNode {
       version: VERSION,
     })
     this.#metrics = metrics
-    this.#cleanups.push(async () => metrics.stop())
+    this.#cleanups.add(async () => metrics.stop())
   }
 
   /** For Prometheus; undefined where the node was made without metrics, or has not started. */
@@ -543,7 +511,7 @@ export class MeshNode {
         next: 'start another member first, or give --force',
       })
     }
-    await this.#briefly(this.#members.leave())
+    await this.#cleanups.briefly(this.#members.leave())
     if (options.forget === true) await forget(this.#init.dataDir)
     setImmediate(() => void this.stop())
     return { cluster: formatClusterId(this.#clusterId!) }
@@ -563,33 +531,18 @@ export class MeshNode {
   async #stop(): Promise<void> {
     this.#stopping.abort(new TransientError('stopping', 'the node is stopping'))
     // A start under way ends first: it may be opening what has to be closed.
-    if (this.#starting !== undefined) await this.#briefly(this.#starting.catch(() => {}))
+    if (this.#starting !== undefined) await this.#cleanups.briefly(this.#starting.catch(() => {}))
     // Before anything is closed: the others need not find out by themselves.
-    if (this.#members !== undefined) await this.#briefly(this.#members.leave().catch(() => {}))
+    if (this.#members !== undefined) await this.#cleanups.briefly(this.#members.leave().catch(() => {}))
     await this.#close()
     this.#log.info('node.stopped')
     this.#ended.resolve()
   }
 
   async #close(): Promise<void> {
-    for (let cleanup = this.#cleanups.pop(); cleanup !== undefined; cleanup = this.#cleanups.pop()) {
-      try {
-        await cleanup()
-      } catch (error) {
-        this.#log.error('node.stop_failed', { reason: messageOf(error) })
-      }
-    }
+    await this.#cleanups.run()
     this.#membership?.keys.wipe()
     this.#state = 'stopped'
-  }
-
-  /** Waits for `work`, but not for long. */
-  async #briefly(work: Promise<unknown>): Promise<void> {
-    using deadline = this.#clock.deadline(STOP_TIMEOUT_MS)
-    await Promise.race([
-      work,
-      new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true })),
-    ])
   }
 }
 
