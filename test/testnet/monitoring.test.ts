@@ -23,11 +23,12 @@ const rules = groups.flatMap((group) => group.rules)
 const { panels } = JSON.parse(readFileSync('testnet/monitoring/dashboard.json', 'utf8')) as { panels: Panel[] }
 const queries = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
 
-/** The names of series in a query: words that are not within braces, brackets or `by (…)`, and no function. */
+const OPERATORS = ['and', 'or', 'unless', 'offset']
+/** The names of series in a query: words that are not within braces, brackets or `by (…)`, and neither function nor operator. */
 const namesIn = (query: string): string[] =>
-  [
-    ...query.replace(/\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring) *\([^)]*\)/g, '').matchAll(/\b[a-z_:][\w:]*\b(?! *\()/g),
-  ].map(([name]) => name)
+  [...query.replace(/\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring) *\([^)]*\)/g, '').matchAll(/\b[a-z_:][\w:]*\b(?! *\()/g)]
+    .map(([name]) => name)
+    .filter((name) => !OPERATORS.includes(name))
 
 /** Label names that a query selects, groups or shows by. */
 const labelsIn = (query: string): string[] => [
