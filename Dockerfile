@@ -43,8 +43,7 @@ COPY --from=build /out/node /
 COPY --from=build --chown=1000:1000 /out/empty /run/dstack
 COPY --from=build --chown=1000:1000 /out/empty /var/lib/dstack-mesh
 ENV DSTACK_MESH_DATA_DIR=/var/lib/dstack-mesh \
-    HOME=/var/lib/dstack-mesh \
-    NODE_DISABLE_COMPILE_CACHE=1
+    HOME=/var/lib/dstack-mesh
 USER 1000:1000
 EXPOSE 4001/tcp
 STOPSIGNAL SIGTERM

@@ -104,7 +104,7 @@ const benchStart = async () => {
       },
     )
     await once(createInterface({ input: child.stdout }), 'line')
-    // The first start fills the compile cache and makes the root.
+    // The first start makes the root, and has the files read from the disk.
     if (i > 0) times.push(performance.now() - begin)
     if (i === starts) {
       await systemClock.sleep(IDLE_MS)
@@ -134,7 +134,7 @@ try {
       `exchange  p50 ${exchangeMs.p50} ms, p99 ${exchangeMs.p99} ms over ${exchangeMs.runs} joins (dial to keyring, loopback, one warm process)`,
     )
     console.log(
-      `start     p50 ${started.startMs.p50} ms, p99 ${started.startMs.p99} ms over ${started.startMs.runs} starts (spawn to app socket, compile cache warm)`,
+      `start     p50 ${started.startMs.p50} ms, p99 ${started.startMs.p99} ms over ${started.startMs.runs} starts (spawn to app socket)`,
     )
     console.log(`memory    ${started.idleMemoryMb} MB resident, idle member`)
   }

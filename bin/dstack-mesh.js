@@ -8,10 +8,6 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exit(2)
 }
-const { enableCompileCache } = await import('node:module')
-const { homedir } = await import('node:os')
-const { join } = await import('node:path')
-// Not in the shared temporary folder, where whoever makes the directory first could plant code.
-enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'dstack-mesh', 'compile'))
+// No compile cache: Node runs what lies there without comparing it with the source, and a TD's disk is its host's to write.
 const { main } = await import('../dist/src/cli/main.js')
 await main(process.argv)
