@@ -1,4 +1,4 @@
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { MeshError, messageOf, safe, safeJson, UsageError } from '../base/index.ts'
 
 export { safe }
@@ -24,11 +24,15 @@ export const toJson = (value: unknown): string => safeJson(JSON.stringify(value)
 
 export const printJson = (value: unknown): void => printLine(toJson(value))
 
+/** As a terminal shows it: without its colours. */
+const widthOf = (cell: string): number => stripVTControlCharacters(cell).length
+
 /** A table whose columns are as wide as their widest cell. */
 export const table = (rows: readonly (readonly string[])[]): string => {
   const widths: number[] = []
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
-  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ')).join('\n')
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))
+  const padded = (cell: string, i: number): string => cell + ' '.repeat(widths[i]! - widthOf(cell))
+  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : padded(cell, i))).join('  ')).join('\n')
 }
 
 /** 0 accepted or done, 1 refused or failed, 2 wrong use. */

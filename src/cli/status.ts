@@ -15,6 +15,19 @@ export const statusCommand = (): Command =>
       printStatus(status)
     })
 
+/** What is wrong now, what it is about, and what to do. */
+const alarmRows = ({ alarms, anchorNotes }: NodeStatus): string[][] =>
+  alarms.flatMap(({ alarm, since, peerId, about, words, next }) => {
+    const subject = peerId ?? about
+    // What the anchor says of itself is more than its alarm's words.
+    const told = anchorNotes.find(({ code }) => code === alarm)?.words ?? words
+    return [
+      ['ALARM', safe(`${alarm}${subject === undefined ? '' : ` (${subject})`} since ${since}`)].map((cell) => paint('red', cell)),
+      ['', safe(told)],
+      ['', safe(`next: ${next}`)],
+    ]
+  })
+
 const genesisWords = ({ createdAt, publicSince }: NonNullable<NodeStatus['genesis']>): string =>
   publicSince === null ? `${createdAt} (by its own word: unwitnessed)` : `${createdAt}, public since ${publicSince}`
 
@@ -22,13 +35,16 @@ const printStatus = (status: NodeStatus): void => {
   const stateStyle = status.state === 'member' ? 'green' : 'yellow'
   const rows = [
     ['state', paint(stateStyle, status.state)],
+    ...alarmRows(status),
     ['cluster', status.cluster ?? '-'],
     ['peer id', status.peerId ?? '-'],
     ...status.addresses.map((address) => ['listens', safe(address)]),
     ['tee', status.tee ?? '-'],
     ['witness', status.proof === null ? status.witness : `${status.witness}, proof: ${status.proof}`],
     ...(status.genesis === null ? [] : [['genesis', genesisWords(status.genesis)]]),
-    ...status.anchorNotes.map(({ words, alarm }) => ['anchor', alarm ? paint('red', safe(`ALARM: ${words}`)) : safe(words)]),
+    ...status.anchorNotes
+      .filter(({ code }) => !status.alarms.some(({ alarm }) => alarm === code))
+      .map(({ words, alarm }) => ['anchor', alarm ? paint('red', safe(`ALARM: ${words}`)) : safe(words)]),
     ...(status.credential === null
       ? []
       : [['credential', `until ${status.credential.expiresAt}${status.credential.selfIssued ? ', self-issued' : ''}`]]),

@@ -1,5 +1,6 @@
 export type { MembersEvent, MembersInit, MembersNetwork, OwnStanding, SyncOutcome } from './init.ts'
 export { Members } from './members.ts'
+export type { RenewalAlarm } from './renewal.ts'
 export type { SeenMember } from './seen.ts'
 export { nextSlowness, SLOWNESS_MAX, stretched, suspicionMs } from './suspicion.ts'
 export { Sweep, type SweepEffect, type SweepEvent, TICK_MS } from './sweep.ts'

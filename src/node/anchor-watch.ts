@@ -13,18 +13,40 @@ import type { Membership } from './membership.ts'
 const FIRST_LOOK_MS = 60_000
 const LOOK_EVERY_MS = 60 * 60_000
 
+/** What a look at the anchor can find wrong. */
+const ALARMS = [
+  'anchor_changed',
+  'anchor_reset',
+  'anchor_views_differ',
+  'anchor_malformed',
+  'anchor_not_frozen',
+  'anchor_extra_signer',
+  'anchor_thresholds',
+  'anchor_flags',
+  'anchor_entries',
+  'anchor_head_missing',
+  'anchor_head_open',
+  'anchor_unsupported',
+  // Whatever else a reading is refused for; the reason is beside it.
+  'anchor_refused',
+] as const
+export type AnchorAlarm = (typeof ALARMS)[number]
+
+const alarmOf = (code: string): AnchorAlarm =>
+  ALARMS.find((alarm) => alarm === code || alarm === `anchor_${code}`) ?? 'anchor_refused'
+
 export interface AnchorWatchParts {
   readonly anchor: Anchor
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
   /** Told when an alarm begins and when it ends. */
-  readonly onAlarm?: (code: string, on: boolean) => void
+  readonly onAlarm?: (code: AnchorAlarm, on: boolean) => void
 }
 
 export class AnchorWatch {
   readonly #parts: AnchorWatchParts
-  #alarm: AnchorNote | undefined
+  #alarm: (AnchorNote & { readonly code: AnchorAlarm }) | undefined
 
   constructor(parts: AnchorWatchParts) {
     this.#parts = parts
@@ -61,7 +83,7 @@ export class AnchorWatch {
       // Nothing was learnt: what was known still is.
       if (error instanceof TransientError) log.info('anchor.look_failed', { reason: error.message })
       else if (!(error instanceof RefusedError)) throw error
-      else if (error.code !== 'anchor_missing') this.#raise(error.code, error.message)
+      else if (error.code !== 'anchor_missing') this.#raise(alarmOf(error.code), error.message)
       else {
         const lost = `the account of this cluster is gone from ${anchor.witness}: the network was reset`
         this.#raise(
@@ -72,7 +94,7 @@ export class AnchorWatch {
     }
   }
 
-  #raise(code: string, words: string): void {
+  #raise(code: AnchorAlarm, words: string): void {
     if (this.#alarm?.code === code) return
     this.#end()
     this.#alarm = { code, words, alarm: true }

@@ -1,6 +1,7 @@
 /** What happens in a node, for whoever shows or counts it. Never a secret; what other peers say is passed on as it came. */
 import type { GossipIgnored, GossipRejected } from '../../protocols/membership/index.ts'
 import type { RefusalCode } from '../../protocols/wire/index.ts'
+import type { AlarmCode } from './alarms.ts'
 
 export type NodeEvent =
   /** A joiner's exchange with this node has ended. `code` where it was refused, `reasons` by whom it was judged. */
@@ -31,8 +32,14 @@ export type NodeEvent =
     }
   /** This node has a new credential; times in Unix milliseconds. */
   | { readonly kind: 'renewed'; readonly selfIssued: boolean; readonly expiresAt: number }
-  /** Said once when it begins (`on`) and once when it ends. */
-  | { readonly kind: 'alarm'; readonly alarm: string; readonly on: boolean; readonly peerId?: string | undefined }
+  /** Said once when it begins (`on`) and once when it ends; by its code and what it is about, a member or something else. */
+  | {
+      readonly kind: 'alarm'
+      readonly alarm: AlarmCode
+      readonly on: boolean
+      readonly peerId?: string | undefined
+      readonly about?: string | undefined
+    }
 
 /** Tells each listener each event, in order. A listener must not throw. */
 export class NodeEvents {

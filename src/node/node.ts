@@ -20,6 +20,7 @@ import {
 } from '../base/index.ts'
 import { type Members, MemberTable } from '../members/index.ts'
 import { createNetwork, createPeerKey, Discovery, type Network, resolveAddress } from '../net/index.ts'
+import { Alarms, collateralAlarms } from './alarms.ts'
 import { AnchorWatch, publishedBy } from './anchor-watch.ts'
 import { anchorOf } from './anchors.ts'
 import { type App, openApp, prepareApps, readApps, VERSION } from './apps.ts'
@@ -83,6 +84,7 @@ export class MeshNode {
   /** When the genesis became public, by a witness. */
   #publicSince: number | undefined
   readonly #watch: AnchorWatch
+  readonly #alarms: Alarms
   #apps: App[] = []
   #statusPort: StatusPort | undefined
   #metrics: NodeMetrics | undefined
@@ -100,6 +102,7 @@ export class MeshNode {
     this.#cleanups = new Cleanups(this.#clock, this.#log)
     const anchor = init.anchor ?? anchorOf({}, init.dataDir)
     this.#anchor = typeof anchor === 'function' ? anchor({ clock: this.#clock, random: this.#random, log: this.#log }) : anchor
+    this.#alarms = new Alarms(this.events, this.#clock)
     this.#watch = new AnchorWatch({
       anchor: this.#anchor,
       clock: this.#clock,
@@ -218,6 +221,7 @@ export class MeshNode {
             clock: this.#clock,
             random: this.#random,
             log: this.#log,
+            onAlarm: collateralAlarms(this.events),
           })
     this.#cleanups.add(() => opened.stop())
     this.#seen = opened.seen
@@ -476,6 +480,7 @@ export class MeshNode {
       proof: this.#proof ?? null,
       genesis: describeGenesis(membership?.record.createdAt, this.#publicSince),
       anchorNotes: this.#watch.notes(),
+      alarms: this.#alarms.list(),
       policy:
         membership === undefined
           ? null

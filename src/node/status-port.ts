@@ -10,6 +10,7 @@ import {
 } from '../api/index.ts'
 import { type Attester, explainQuote, parseQuote } from '../attest/index.ts'
 import { type Clock, type Log, messageOf, UsageError } from '../base/index.ts'
+import { wordsOf } from './alarms.ts'
 import { VERSION } from './apps.ts'
 import type { NodeEvents } from './events.ts'
 import type { Membership } from './membership.ts'
@@ -63,7 +64,6 @@ export const openStatusPort = async (parts: StatusPortParts): Promise<StatusPort
           quote: quoteFields(membership()),
           joins: history.minutes(),
           happened: history.recent(),
-          alarms: history.alarms(),
         }
       },
       health: () => healthOf(status(), membership()),
@@ -77,7 +77,8 @@ export const openStatusPort = async (parts: StatusPortParts): Promise<StatusPort
     // Every message and every judgement: for who counts.
     if (event.kind === 'gossip' || event.kind === 'judged') return
     // A member's newer record is no news for people.
-    if (event.kind !== 'member' || event.change !== 'updated') history.note(event)
+    if (event.kind === 'alarm') history.note({ ...event, ...wordsOf(event.alarm) })
+    else if (event.kind !== 'member' || event.change !== 'updated') history.note(event)
     server.changed()
   })
   try {

@@ -2,6 +2,7 @@ import { toString as bytesToString } from 'uint8arrays/to-string'
 import type { CredentialBody } from '../../protocols/records/index.ts'
 import { equals } from '../../protocols/wire/index.ts'
 import type { AnchorNote } from '../anchor/index.ts'
+import type { AlarmStatus } from './alarms.ts'
 
 export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapsed' | 'stopped'
 
@@ -33,6 +34,7 @@ export interface NodeStatus {
   genesis: { createdAt: string; publicSince: string | null } | null
   /** What else there is to say about the anchor. */
   anchorNotes: readonly AnchorNote[]
+  alarms: AlarmStatus[]
   policy: { hash: string; insecure: boolean; words: string[] } | null
   epochs: readonly number[]
   credential: { issuer: string; selfIssued: boolean; issuedAt: string; expiresAt: string } | null

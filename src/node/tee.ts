@@ -10,6 +10,7 @@ import {
   detectTdx,
   INTEL_PCS,
   INTEL_ROOT,
+  type OnCollateralAlarm,
   parseQuote,
   type TdxAttester,
 } from '../attest/index.ts'
@@ -28,6 +29,7 @@ export interface TeeOptions {
   clock: Clock
   random: Random
   log: Log
+  onAlarm?: OnCollateralAlarm
 }
 
 /** Of the emulated root's file. */
@@ -45,7 +47,7 @@ export interface OpenTee {
 export const openTee = (options: TeeOptions): Promise<OpenTee> =>
   options.tee === 'emulator' ? openEmulator(options) : openTdx(options)
 
-const openTdx = async ({ pccs, dataDir, clock, random, log }: TeeOptions): Promise<OpenTee> => {
+const openTdx = async ({ pccs, dataDir, clock, random, log, onAlarm }: TeeOptions): Promise<OpenTee> => {
   const detection = await detectTdx({ clock, random })
   if (!detection.found) {
     throw new UsageError('no_tee', `this machine makes no TDX quotes: ${detection.why}`, {
@@ -59,6 +61,7 @@ const openTdx = async ({ pccs, dataDir, clock, random, log }: TeeOptions): Promi
     clock,
     random,
     log,
+    ...(onAlarm !== undefined && { onAlarm }),
   })
   const attester = createTdxAttester({ collateral, clock, random, log })
   await checkBootLog(attester, log)

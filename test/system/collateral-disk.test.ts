@@ -27,6 +27,7 @@ describe('the collateral store on a disk', () => {
   let store: CollateralStore
   let clock: ManualClock
   let alarms: CollateralAlarm[]
+  let ended: CollateralAlarm[]
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'collateral-disk-'))
@@ -34,6 +35,7 @@ describe('the collateral store on a disk', () => {
     service = await StandIn.start(pki.collateral(NOW_MS))
     clock = new ManualClock(NOW_MS)
     alarms = []
+    ended = []
     store = new CollateralStore({
       endpoints: [service.endpoint],
       rootDer: pki.rootDer,
@@ -41,7 +43,7 @@ describe('the collateral store on a disk', () => {
       clock,
       random: systemRandom,
       log: silentLog,
-      onAlarm: (alarm) => alarms.push(alarm),
+      onAlarm: (alarm, on) => (on ? alarms : ended).push(alarm),
     })
   })
   afterEach(async () => {
@@ -96,6 +98,6 @@ describe('the collateral store on a disk', () => {
   it('that is well gets the new file', async () => {
     const { before, after } = await refreshAfter(() => {})
     assert.notEqual(after, before)
-    assert.deepEqual(alarms, [])
+    assert.deepEqual([alarms, ended], [[], []])
   })
 })

@@ -4,6 +4,7 @@ import type { Browser } from 'playwright-core'
 import type { StatusView } from '../../src/api/index.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { NodeStatus } from '../../src/index.ts'
+import { wordsOf } from '../../src/node/alarms.ts'
 import { FakeNode, StatusBench } from '../api/status/support.ts'
 import { Bench } from '../mesh/support.ts'
 import { openBrowser, WatchedPage } from './browser.ts'
@@ -101,7 +102,13 @@ describe('the status page in a browser', function () {
         await phone.picture(`phone-${colorScheme}`)
       }
       const crowd = some(200, (index) => (index % 41 === 7 ? { state: 'unreachable' } : {}))
-      show(viewOf(crowd, { ...busyHour(crowd), insecure: true, alarms: [{ alarm: 'clock', sinceMs: systemClock.now() }] }))
+      show(
+        viewOf(crowd, {
+          ...busyHour(crowd),
+          insecure: true,
+          alarms: [{ alarm: 'own_clock', since: new Date(systemClock.now()).toISOString(), ...wordsOf('own_clock') }],
+        }),
+      )
       await dark.page.waitForSelector('.notice.bad')
       await dark.picture('many-dark')
     })
@@ -154,7 +161,10 @@ describe('the status page in a browser', function () {
       show(
         viewOf(members, {
           happened,
-          alarms: [{ alarm: html, sinceMs: 0, peerId: bidi }],
+          alarms: [
+            { alarm: html, since: html, peerId: bidi, about: html, words: bidi, next: html },
+            { alarm: '__proto__', since: 'never', words: html, next: bidi },
+          ],
           status: { anchorNotes: notes, witness: html, proof: '__proto__' },
         }),
       )

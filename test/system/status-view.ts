@@ -66,7 +66,6 @@ export const viewOf = (
   memberCount: members.length,
   joins,
   happened: happened.map((each, index) => ({ number: happened.length - index, ...each })),
-  alarms,
   quote: Object.fromEntries(
     ['mr_td', 'rtmr0', 'rtmr1', 'rtmr2', 'report_data'].map((name) => [name, hash(name).toString('hex').repeat(2).slice(0, 96)]),
   ),
@@ -80,6 +79,7 @@ export const viewOf = (
     proof: insecure ? null : 'ledger',
     genesis: { createdAt: '2026-11-02T09:12:44.000Z', publicSince: insecure ? null : '2026-11-02T09:12:51.000Z' },
     anchorNotes: [],
+    alarms,
     policy: {
       hash: '6e63bfd2e84496f9852df8558f714e6140327bc5622fce3b58462165824d7b81',
       insecure,

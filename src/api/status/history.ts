@@ -12,7 +12,16 @@ export type Happening =
   | { readonly kind: 'member'; readonly peerId: string; readonly change: string }
   | { readonly kind: 'challenge'; readonly side: 'verifier' | 'member'; readonly peerId: string; readonly outcome: string }
   | { readonly kind: 'renewed'; readonly selfIssued: boolean; readonly expiresAt: number }
-  | { readonly kind: 'alarm'; readonly alarm: string; readonly on: boolean; readonly peerId?: string | undefined }
+  | {
+      readonly kind: 'alarm'
+      readonly alarm: string
+      readonly on: boolean
+      readonly peerId?: string | undefined
+      readonly about?: string | undefined
+      /** What is wrong, and what to do. */
+      readonly words?: string | undefined
+      readonly next?: string | undefined
+    }
 
 export type Happened = Happening & {
   /** Unix milliseconds. */
@@ -30,17 +39,10 @@ export interface Minute {
   failed: number
 }
 
-export interface Alarm {
-  readonly alarm: string
-  readonly sinceMs: number
-  readonly peerId?: string | undefined
-}
-
 const MINUTE_MS = 60_000
 const MINUTES_MAX = 60
 /** Of each kind apart: strangers decide how often they knock, and must not push out what members did. */
 const KEPT_MAX = { join: 60, member: 80, challenge: 40, renewed: 10, alarm: 20 } as const
-const ALARMS_MAX = 20
 const REASONS_MAX = 4
 const TEXT_CHARS_MAX = 240
 
@@ -59,7 +61,6 @@ const bounded = (happening: Happening): Happening => {
 export class History {
   readonly #clock: Pick<Clock, 'now'>
   readonly #kept = new Map<string, Happened[]>()
-  readonly #alarms = new Map<string, Alarm>()
   #minutes: Minute[] = []
   #count = 0
 
@@ -75,7 +76,6 @@ export class History {
     if (kept.length > KEPT_MAX[happened.kind]) kept.shift()
     this.#kept.set(happened.kind, kept)
     if (happened.kind === 'join') this.#minute(atMs)[happened.outcome]++
-    if (happened.kind === 'alarm') this.#turn(happened)
   }
 
   /** The newest first. */
@@ -90,11 +90,6 @@ export class History {
     return this.#minutes
   }
 
-  /** What is wrong now. */
-  alarms(): Alarm[] {
-    return [...this.#alarms.values()]
-  }
-
   #minute(nowMs: number): Minute {
     const atMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS
     const last = this.#minutes.at(-1)
@@ -103,13 +98,5 @@ export class History {
     this.#minutes.push(minute)
     if (this.#minutes.length > MINUTES_MAX) this.#minutes.shift()
     return minute
-  }
-
-  #turn({ alarm, on, peerId, atMs }: Extract<Happened, { kind: 'alarm' }>): void {
-    const name = `${alarm} ${peerId ?? ''}`
-    if (!on) this.#alarms.delete(name)
-    else if (!this.#alarms.has(name) && this.#alarms.size < ALARMS_MAX) {
-      this.#alarms.set(name, { alarm, sinceMs: atMs, ...(peerId !== undefined && { peerId }) })
-    }
   }
 }

@@ -1,5 +1,5 @@
 export { type EvidenceSource, evidenceRoute } from './evidence.ts'
-export { type Alarm, type Happened, type Happening, History, type Minute } from './history.ts'
+export { type Happened, type Happening, History, type Minute } from './history.ts'
 export { STATUS_LIMITS, type StatusLimits } from './limits.ts'
 export {
   createStatusServer,

@@ -1,4 +1,4 @@
-import type { Alarm, Happened, Minute } from './history.ts'
+import type { Happened, Minute } from './history.ts'
 
 /** What the page shows; sent as JSON, whole, whenever it has changed. */
 export interface StatusView<Status> {
@@ -12,7 +12,6 @@ export interface StatusView<Status> {
   readonly quote: Readonly<Record<string, string>> | null
   readonly joins: readonly Minute[]
   readonly happened: readonly Happened[]
-  readonly alarms: readonly Alarm[]
 }
 
 /** A page can show more, but nobody can read more. */

@@ -1,5 +1,6 @@
 import { type Clock, type Log, messageOf, type Random, TransientError, UsageError } from '../../base/index.ts'
 import { type Collateral, DcapError, type PreparedCollateral, prepareCollateral } from '../dcap/index.ts'
+import { CollateralAlarms, type OnCollateralAlarm } from './alarms.ts'
 import { CacheFileError, cachePath, readCacheFile, writeCacheFile } from './cache-file.ts'
 import { type CollateralEndpoint, fetchCollateral } from './endpoint.ts'
 import { checkPlatform, fmspcText, type Platform, pckCaOf } from './platform.ts'
@@ -17,19 +18,7 @@ const EXPIRY_ALARM_MS = 7 * 24 * HOUR_MS
 const FAILURE_PAUSE_MS = 10_000
 /** A node asks for its own platform, a command line for that of one quote. */
 const PLATFORMS_MAX = 16
-
-/** What an operator should hear about. None of it decides anything. */
-export type CollateralAlarm =
-  /** Less than 7 days are left, and no refresh brought more; or none. From then on quotes cannot be judged with it. */
-  | { readonly kind: 'expiring' | 'expired'; readonly platform: Platform; readonly expiresMs: number }
-  /** A service offered collateral that is older, in the parts named, than what is held. It was refused. */
-  | { readonly kind: 'older_offered'; readonly platform: Platform; readonly endpoint: string; readonly parts: readonly string[] }
-  /** A member judges by a higher evaluation number than the newest that our services gave us. */
-  | { readonly kind: 'newer_elsewhere'; readonly held: number; readonly seen: number; readonly where: string }
-  /** What was on disk is not usable; it is fetched anew. */
-  | { readonly kind: 'cache_unreadable'; readonly path: string; readonly reason: string }
-  /** The disk is full or read-only; collateral is kept in memory. */
-  | { readonly kind: 'cache_unwritable'; readonly path: string; readonly reason: string }
+const OLDER = 'collateral_older'
 
 export interface CollateralStoreInit {
   /** Asked in this order, until one gives good collateral. */
@@ -41,8 +30,8 @@ export interface CollateralStoreInit {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  /** Must not throw. Every alarm is logged as well. */
-  readonly onAlarm?: (alarm: CollateralAlarm) => void
+  /** Every alarm is logged as well. */
+  readonly onAlarm?: OnCollateralAlarm
 }
 
 /** What the status page shows of one platform's collateral. Times are Unix milliseconds. */
@@ -104,6 +93,7 @@ export class CollateralStore implements CollateralSource {
   readonly #holdings = new Map<string, Holding>()
   readonly #loops: Promise<void>[] = []
   readonly #stop = new AbortController()
+  readonly #alarms: CollateralAlarms
   #highestSeen = 0
 
   constructor(init: CollateralStoreInit) {
@@ -113,6 +103,7 @@ export class CollateralStore implements CollateralSource {
       })
     }
     this.#init = init
+    this.#alarms = new CollateralAlarms(init.log, init.onAlarm)
   }
 
   /**
@@ -130,10 +121,16 @@ export class CollateralStore implements CollateralSource {
 
   /** Takes notice of the evaluation number in verified collateral of others. Reported, once for each number; never a rule. */
   seen(tcbEvaluationDataNumber: number, where: string): void {
-    const held = Math.max(0, ...this.status().map((status) => status.tcbEvaluationDataNumber))
+    const held = this.#highestHeld()
     if (held === 0 || tcbEvaluationDataNumber <= Math.max(held, this.#highestSeen)) return
     this.#highestSeen = tcbEvaluationDataNumber
-    this.#alarm({ kind: 'newer_elsewhere', held, seen: tcbEvaluationDataNumber, where })
+    this.#alarms.end(({ kind }) => kind === 'newer_elsewhere')
+    this.#alarms.raise({ kind: 'newer_elsewhere', held, seen: tcbEvaluationDataNumber, where })
+  }
+
+  /** 0: none is held. */
+  #highestHeld(): number {
+    return Math.max(0, ...this.status().map((status) => status.tcbEvaluationDataNumber))
   }
 
   /** What is held, expired or not. */
@@ -221,23 +218,26 @@ export class CollateralStore implements CollateralSource {
       if (cached !== undefined) holding.held = this.#verify(cached.collateral, cached.acceptedAtMs, platform)
     } catch (error) {
       const reason = error instanceof CacheFileError || error instanceof DcapError ? error.message : messageOf(error)
-      this.#alarm({ kind: 'cache_unreadable', path, reason })
+      this.#alarms.raise({ kind: 'cache_unreadable', path, reason })
     }
   }
 
   readonly #refresh = async (holding: Holding): Promise<Held> => {
     const { clock } = this.#init
     const reasons: string[] = []
+    const older = new Set<string>()
     for (const endpoint of this.#init.endpoints) {
       try {
         const collateral = await fetchCollateral(endpoint, holding.platform, { clock, signal: this.#stop.signal })
         const held = this.#accept(holding, collateral, endpoint)
         holding.failures = 0
         holding.lastFailure = undefined
+        this.#relieve(holding, older)
         await this.#save(holding, held)
         return held
       } catch (error) {
         this.#stop.signal.throwIfAborted()
+        if (error instanceof TransientError && error.code === OLDER) older.add(endpoint.url)
         reasons.push(error instanceof DcapError ? `${endpoint.url}: ${error.reason}, ${error.message}` : messageOf(error))
       }
     }
@@ -257,8 +257,8 @@ export class CollateralStore implements CollateralSource {
     const offered = this.#verifyNow(collateral, held, platform)
     const parts = held === undefined ? [] : olderParts(offered.version, held.version)
     if (parts.length > 0) {
-      this.#alarm({ kind: 'older_offered', platform, endpoint: endpoint.url, parts })
-      throw new TransientError('collateral_older', `${endpoint.url} offered collateral with an older ${parts.join(', ')}`)
+      this.#alarms.raise({ kind: 'older_offered', platform, endpoint: endpoint.url, parts })
+      throw new TransientError(OLDER, `${endpoint.url} offered collateral with an older ${parts.join(', ')}`)
     }
     const { tcbEvaluationDataNumber, expiresMs } = offered.prepared
     this.#init.log.info('collateral.accepted', { ...platform, from: endpoint.url, tcbEvaluationDataNumber, expiresMs })
@@ -294,8 +294,9 @@ export class CollateralStore implements CollateralSource {
     if (path === undefined) return
     try {
       await writeCacheFile(path, { collateral, acceptedAtMs })
+      this.#alarms.end((alarm) => (alarm.kind === 'cache_unreadable' || alarm.kind === 'cache_unwritable') && alarm.path === path)
     } catch (error) {
-      this.#alarm({ kind: 'cache_unwritable', path, reason: messageOf(error) })
+      this.#alarms.raise({ kind: 'cache_unwritable', path, reason: messageOf(error) })
     }
   }
 
@@ -318,12 +319,22 @@ export class CollateralStore implements CollateralSource {
     if (held === undefined) return
     const { expiresMs } = held.prepared
     const leftMs = expiresMs - this.#now(held)
-    if (leftMs < EXPIRY_ALARM_MS) this.#alarm({ kind: leftMs < 0 ? 'expired' : 'expiring', platform, expiresMs })
+    const kind = leftMs >= EXPIRY_ALARM_MS ? undefined : leftMs < 0 ? 'expired' : 'expiring'
+    this.#alarms.end(
+      (alarm) => (alarm.kind === 'expiring' || alarm.kind === 'expired') && alarm.platform === platform && alarm.kind !== kind,
+    )
+    if (kind !== undefined) this.#alarms.raise({ kind, platform, expiresMs })
   }
 
-  #alarm(alarm: CollateralAlarm): void {
-    this.#init.log.warn('collateral.alarm', { ...alarm })
-    this.#init.onAlarm?.(alarm)
+  /** What new collateral puts right. A service that this refresh was not offered older collateral by is clear, asked or not. */
+  #relieve(holding: Holding, older: ReadonlySet<string>): void {
+    this.#watchExpiry(holding)
+    const held = this.#highestHeld()
+    this.#alarms.end(
+      (alarm) =>
+        (alarm.kind === 'older_offered' && alarm.platform === holding.platform && !older.has(alarm.endpoint)) ||
+        (alarm.kind === 'newer_elsewhere' && alarm.seen <= held),
+    )
   }
 }
 

@@ -144,10 +144,11 @@ export class NodeMetrics {
     }
   }
 
-  #alarm({ alarm, on, peerId = '' }: Extract<NodeEvent, { kind: 'alarm' }>): void {
+  #alarm({ alarm, on, peerId, about: what = '' }: Extract<NodeEvent, { kind: 'alarm' }>): void {
     const about = this.#alarms.get(alarm) ?? new Set<string>()
-    if (!on) about.delete(peerId)
-    else if (about.size < REMEMBERED_MAX) about.add(peerId)
+    const subject = peerId ?? what
+    if (!on) about.delete(subject)
+    else if (about.size < REMEMBERED_MAX) about.add(subject)
     // An alarm that was on once keeps its series, with zero.
     if (this.#alarms.size < REMEMBERED_MAX) this.#alarms.set(alarm, about)
   }

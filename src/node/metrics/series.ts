@@ -139,7 +139,7 @@ export const SERIES = {
   alarms: {
     name: 'dstack_mesh_alarms_active',
     kind: 'gauge',
-    help: 'Alarms that are on, by name; of those that are about members, how many.',
+    help: 'Alarms that are on, by name; of those that are about members or services, how many.',
     labels: { alarm: WORD },
   },
 } as const satisfies Readonly<Record<string, Series>>

@@ -38,21 +38,6 @@ describe('what a status page remembers', () => {
     history.note({ kind: 'join', peerId: 'x'.repeat(9_999), outcome: 'refused', reasons: Array(99).fill('y'.repeat(9_999)) })
     assert.ok(JSON.stringify(history.recent()).length < 2_000)
   })
-
-  it('shows an alarm from when it began until it is over', () => {
-    history.note({ kind: 'alarm', alarm: 'clock', on: true })
-    history.note({ kind: 'alarm', alarm: 'clock', on: true })
-    history.note({ kind: 'alarm', alarm: 'bad', on: true, peerId: 'a' })
-    assert.deepEqual(history.alarms(), [
-      { alarm: 'clock', sinceMs: ms },
-      { alarm: 'bad', sinceMs: ms, peerId: 'a' },
-    ])
-    history.note({ kind: 'alarm', alarm: 'clock', on: false })
-    assert.deepEqual(
-      history.alarms().map(({ alarm }) => alarm),
-      ['bad'],
-    )
-  })
 })
 
 describe('how often a host may ask', () => {

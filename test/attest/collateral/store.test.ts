@@ -40,6 +40,8 @@ describe('the collateral store', () => {
   let clock: ManualClock
   let directory: string
   let alarms: CollateralAlarm[]
+  /** Those that are over. */
+  let ended: CollateralAlarm[]
   const stores: CollateralStore[] = []
 
   /** Issued at `issuedMs`, good for 30 days, with these evaluation numbers. */
@@ -59,7 +61,7 @@ describe('the collateral store', () => {
       clock,
       random: systemRandom,
       log: silentLog,
-      onAlarm: (alarm) => alarms.push(alarm),
+      onAlarm: (alarm, on) => (on ? alarms : ended).push(alarm),
       ...overrides,
     })
     stores.push(store)
@@ -85,6 +87,7 @@ describe('the collateral store', () => {
     clock = new ManualClock(NOW_MS)
     directory = mkdtempSync(join(tmpdir(), 'collateral-'))
     alarms = []
+    ended = []
   })
   afterEach(async () => {
     await Promise.all(stores.splice(0).map((store) => store.stop()))
@@ -287,6 +290,7 @@ describe('the collateral store', () => {
         assert.deepEqual(await load(), service.collateral)
         assert.equal(service.requests.length, 4)
         assert.equal(kinds()[0], 'cache_unreadable')
+        if (what !== 'is a directory') assert.deepEqual(ended, alarms, 'over once there is a good file')
         if (what !== 'is a directory') assert.equal(readFileSync(file(), 'utf8'), before)
       })
     }
@@ -339,7 +343,13 @@ describe('the collateral store', () => {
         service.collateral = make()
         await refreshed()
         assert.deepEqual(await store.get(PLATFORM), held)
-        assert.deepEqual(alarms, [{ kind: 'older_offered', platform: PLATFORM, endpoint: service.endpoint.url, parts }])
+        const alarm = { kind: 'older_offered', platform: PLATFORM, endpoint: service.endpoint.url, parts }
+        assert.deepEqual([alarms, ended], [[alarm], []])
+        await refreshed()
+        assert.deepEqual([alarms, ended], [[alarm], []], 'told once')
+        service.collateral = issue(clock.now())
+        await refreshed()
+        assert.deepEqual([alarms, ended], [[alarm], [alarm]], 'and once more when it is over')
       })
     }
 
@@ -400,12 +410,14 @@ describe('the collateral store', () => {
       assert.ok(warnedMs < 7 * DAY_MS && warnedMs > 7 * DAY_MS - 7 * HOUR_MS, `${warnedMs / DAY_MS} days`)
       assert.deepEqual(await store.get(PLATFORM), held)
       assert.ok((await firstAlarm('expired')) < 0)
+      assert.deepEqual(kinds(), ['expiring', 'expired'], 'each told once')
       await unavailable(store.get(PLATFORM), /status 503/)
       // Back again: at once for who asks, without a restart.
       service.spoilt.clear()
       service.collateral = issue(clock.now())
       clock.pass(10_000)
       assert.deepEqual(await store.get(PLATFORM), service.collateral)
+      assert.deepEqual(ended, alarms, 'both are over')
     })
 
     it('takes the signed date for the time when the clock is a year behind, and time goes on from there (A22)', async () => {
@@ -446,6 +458,12 @@ describe('the collateral store', () => {
       { kind: 'newer_elsewhere', held: 18, seen: 20, where: 'a member' },
     ])
     assert.equal(service.requests.length, requests)
+    service.collateral = issue(NOW_MS + HOUR_MS, { tcb: 19 })
+    await refreshed()
+    assert.deepEqual(ended, alarms.slice(0, 1), 'the lower of the two was over with the higher')
+    service.collateral = issue(NOW_MS + 2 * HOUR_MS, { tcb: 20 })
+    await refreshed()
+    assert.deepEqual(ended, alarms, 'caught up')
   })
 
   it('throws errors of the house only', async () => {

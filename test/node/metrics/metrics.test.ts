@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { Counter, register } from 'prom-client'
 import { createEmulatedPki } from '../../../src/attest/emulator/index.ts'
 import { collateralDates } from '../../../src/attest/index.ts'
+import type { AlarmCode } from '../../../src/node/alarms.ts'
 import { NodeEvents } from '../../../src/node/events.ts'
 import { describeSeries, type MetricsSource, NodeMetrics, SERIES } from '../../../src/node/metrics/index.ts'
 import type { MemberStatus, NodeStatus } from '../../../src/node/status.ts'
@@ -30,6 +31,7 @@ const STATUS: NodeStatus = {
   proof: null,
   genesis: null,
   anchorNotes: [],
+  alarms: [],
   policy: { hash: 'ab'.repeat(32), insecure: true, words: ['INSECURE: a rehearsal'] },
   epochs: [0],
   credential: null,
@@ -72,7 +74,7 @@ describe('the metrics of a node', () => {
     node.events.emit({ kind: 'gossip', message: 'record', verdict: 'ignore', fault: 'stale' })
     node.events.emit({ kind: 'renewed', selfIssued: true, expiresAt: 1 })
     for (const about of ['12D3KooWother', '12D3KooWthird'])
-      node.events.emit({ kind: 'alarm', alarm: 'member_silent', on: true, peerId: about })
+      node.events.emit({ kind: 'alarm', alarm: 'member_clock', on: true, peerId: about })
     node.events.emit({ kind: 'alarm', alarm: 'lapsed', on: true })
     node.events.emit({ kind: 'alarm', alarm: 'lapsed', on: false })
     const scrape = await node.scrape()
@@ -84,7 +86,7 @@ describe('the metrics of a node', () => {
     assert.equal(scrape.value('dstack_mesh_challenges_total', { side: 'verifier', outcome: 'renewed' }), 1)
     assert.equal(scrape.value('dstack_mesh_gossip_messages_total', { message: 'record', verdict: 'ignore', fault: 'stale' }), 1)
     assert.equal(scrape.value('dstack_mesh_renewals_total', { issuer: 'self' }), 1)
-    assert.equal(scrape.value('dstack_mesh_alarms_active', { alarm: 'member_silent' }), 2)
+    assert.equal(scrape.value('dstack_mesh_alarms_active', { alarm: 'member_clock' }), 2)
     assert.equal(scrape.value('dstack_mesh_alarms_active', { alarm: 'lapsed' }), 0)
     node.metrics.stop()
     node.events.emit({ kind: 'join', peerId, outcome: 'admitted' })
@@ -156,7 +158,7 @@ describe('the metrics of a node', () => {
       fc.asyncProperty(fc.array(fc.string({ unit: 'binary', maxLength: 200 }), { maxLength: 300 }), async (words) => {
         for (const word of words) {
           node.events.emit({ kind: 'challenge', side: 'verifier', peerId: word, outcome: word })
-          node.events.emit({ kind: 'alarm', alarm: word, on: true, peerId: word })
+          node.events.emit({ kind: 'alarm', alarm: word as AlarmCode, on: true, peerId: word })
           node.events.emit({ kind: 'join', peerId: word, joinId: word, outcome: 'refused', code: word as never, reasons: [word] })
           node.metrics.answered({ app: word, route: word, status: word.length * 1e6, ms: Number.NaN })
         }
@@ -168,7 +170,7 @@ describe('the metrics of a node', () => {
     // Even words that look like ours are no way to more than a bounded number of series.
     for (let i = 0; i < 10_000; i++) {
       node.events.emit({ kind: 'challenge', side: 'verifier', peerId: '', outcome: `outcome_${i}` })
-      node.events.emit({ kind: 'alarm', alarm: `alarm_${i}`, on: true, peerId: `${i}` })
+      node.events.emit({ kind: 'alarm', alarm: `alarm_${i}` as AlarmCode, on: true, peerId: `${i}` })
       node.metrics.answered({ app: 'app', route: `/route${i}`, status: 200 + (i % 300), ms: 1e300 })
     }
     const scrape = await node.scrape()

@@ -69,7 +69,7 @@ const drawAll = () => {
       self: member.self,
     })),
   )
-  document.title = `${view.alarms.length > 0 ? '⚠ ' : ''}${view.memberCount} ${view.memberCount === 1 ? 'member' : 'members'} · dstack-mesh`
+  document.title = `${view.status.alarms.length > 0 ? '⚠ ' : ''}${view.memberCount} ${view.memberCount === 1 ? 'member' : 'members'} · dstack-mesh`
   announce(view)
 }
 

@@ -46,7 +46,8 @@ const notice = (tone, title, ...lines) =>
   el('div', { class: `notice ${tone}` }, el('strong', {}, title), ...lines.map((line) => el('p', {}, line)))
 
 export const drawHero = (view) => {
-  const { status, alarms } = view
+  const { status } = view
+  const notes = status.anchorNotes
   const state = Object.hasOwn(NODE_STATES, status.state) ? NODE_STATES[status.state] : { name: shown(status.state), tone: 'calm' }
   setText(byId('cluster'), status.cluster === null ? 'not known yet' : shown(status.cluster))
   byId('copy').hidden = status.cluster === null
@@ -58,20 +59,27 @@ export const drawHero = (view) => {
     .filter((line) => line.startsWith(INSECURE))
     .map((line) => shown(line.slice(INSECURE.length)))
   const notices = [
-    ...(words.length > 0
-      ? [['insecure', 'bad', 'INSECURE: this cluster keeps no secret from the machines it runs on', ...words]]
-      : []),
-    ...alarms.map(({ alarm, sinceMs, peerId }) => {
-      const { what, why } = tell({ kind: 'alarm', on: true, alarm, peerId }, view)
-      return [`${alarm} ${peerId}`, 'warn', `${what} (since ${clockTime(sinceMs, view.nowMs)})`, ...(why === '' ? [] : [why])]
+    ...(words.length > 0 ? [['bad', 'INSECURE: this cluster keeps no secret from the machines it runs on', ...words]] : []),
+    ...status.alarms.map((alarm) => {
+      const { who, what } = tell({ ...alarm, kind: 'alarm', on: true }, view)
+      // What the anchor says of itself is more than its alarm's words.
+      const words = notes.find(({ code }) => code === alarm.alarm)?.words ?? alarm.words
+      return [
+        'bad',
+        `${what} (since ${clockTime(Date.parse(alarm.since), view.nowMs)})`,
+        `${who === undefined ? '' : `Member ${shortId(who)}: `}${shown(words)}`,
+        `What to do: ${shown(alarm.next)}.`,
+      ]
     }),
-    ...(status.anchorNotes ?? []).map(({ code, words: note, alarm }) => [code, alarm ? 'warn' : 'calm', shown(note)]),
+    ...notes
+      .filter(({ code }) => !status.alarms.some(({ alarm }) => alarm === code))
+      .map(({ words: note, alarm }) => [alarm ? 'bad' : 'calm', shown(note)]),
   ]
   keep(
     byId('notices'),
     notices,
     (each) => each.join('\n'),
-    ([, tone, title, ...lines]) => notice(tone, title, ...lines),
+    ([tone, title, ...lines]) => notice(tone, title, ...lines),
   )
 }
 

@@ -129,17 +129,6 @@ const CHANGES = {
   reachable: () => ['good', 'answers again', 'It was away and is back; its credential still held.'],
 }
 
-const ALARM_WORDS = {
-  renewal_late:
-    'The credential of this node has less than a quarter of its life left and nobody has judged it anew. Members may be unreachable, or no quote can be made.',
-  lapsed:
-    'The credential of this node ran out. It goes on serving its apps for a while, lets nobody in, and comes back once a member has judged it again.',
-  serving_ended: 'The credential ran out so long ago that the cluster’s policy lets this node serve its apps no longer.',
-  own_clock: 'The clock of this machine is far from what the other members say. It judges nobody until that ends.',
-  member_clock: 'The clock of this member is far from what the others say. Nobody is thrown out for that.',
-  anchor_reset: 'The ledger no longer knows the cluster: a test network begins anew now and then.',
-}
-
 /** How challenges end: as the one who asked says it, and as the one who was asked. */
 const ASKED_WORDS = {
   renewed: ['good', 'was judged anew by this node and got a new credential'],
@@ -190,8 +179,8 @@ export const tell = (happened, view) => {
       return {
         tone: happened.on ? 'bad' : 'good',
         ...(happened.peerId !== undefined && { who: happened.peerId }),
-        what: `${happened.on ? 'Alarm' : 'Over'}: ${shown(happened.alarm ?? happened.kind).replaceAll('_', ' ')}`,
-        why: happened.on ? (own(ALARM_WORDS, happened.alarm) ?? '') : '',
+        what: `${happened.on ? 'Alarm' : 'Over'}: ${shown(happened.alarm).replaceAll('_', ' ')}${happened.about === undefined ? '' : ` (${shown(happened.about)})`}`,
+        why: happened.on && happened.words !== undefined ? shown(happened.words) : '',
         reasons: [],
       }
     default:
