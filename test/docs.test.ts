@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { program } from '../src/cli/main.ts'
 import type { NodeStatus } from '../src/index.ts'
-import { ALARM_CODES } from '../src/node/alarms.ts'
+import { ALARM_CODES } from '../src/node/alarm-words.ts'
 import { Bench, BIN, type Program } from './mesh/support.ts'
 import { type Block, readMarkdown } from './support/markdown.ts'
 

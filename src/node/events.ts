@@ -1,7 +1,7 @@
 /** What happens in a node, for whoever shows or counts it. Never a secret; what other peers say is passed on as it came. */
 import type { GossipIgnored, GossipRejected } from '../../protocols/membership/index.ts'
 import type { RefusalCode } from '../../protocols/wire/index.ts'
-import type { AlarmCode } from './alarms.ts'
+import type { AlarmCode } from './alarm-words.ts'
 
 export type NodeEvent =
   /** A joiner's exchange with this node has ended. `code` where it was refused, `reasons` by whom it was judged. */

@@ -10,7 +10,7 @@ import {
 } from '../api/index.ts'
 import { type Attester, explainQuote, parseQuote } from '../attest/index.ts'
 import { type Clock, type Log, messageOf, UsageError } from '../base/index.ts'
-import { wordsOf } from './alarms.ts'
+import { wordsOf } from './alarm-words.ts'
 import { VERSION } from './apps.ts'
 import type { NodeEvents } from './events.ts'
 import type { Membership } from './membership.ts'

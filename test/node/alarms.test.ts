@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { ALARM_CODES, Alarms, collateralAlarms, wordsOf } from '../../src/node/alarms.ts'
+import { ALARM_CODES, wordsOf } from '../../src/node/alarm-words.ts'
+import { Alarms, collateralAlarms } from '../../src/node/alarms.ts'
 import { NodeEvents } from '../../src/node/events.ts'
 import { readMarkdown } from '../support/markdown.ts'
 
