@@ -39,6 +39,8 @@ const WIRE_64 = 1
 const WIRE_LENGTH = 2
 const WIRE_32 = 5
 const MAX_VARINT_BYTES = 10
+/** So many bytes of 7 bits are within the safe integers. */
+const NUMBER_VARINT_BYTES = 7
 const MAX_DEPTH = 8
 const MAX_FIELDS = 10_000
 const U64_MAX = 0xffff_ffff_ffff_ffffn
@@ -50,12 +52,14 @@ class Cursor {
   fields = 0
   constructor(readonly bytes: Uint8Array) {}
 
-  varint(end: number): bigint {
-    let value = 0n
+  /** A bigint only where a number could not hold it: nearly all are keys and lengths of a byte or two. */
+  varint(end: number): number | bigint {
+    let value: number | bigint = 0
     for (let i = 0; i < MAX_VARINT_BYTES; i++) {
       if (this.at >= end) throw new MalformedError('a number is cut off')
       const byte = this.bytes[this.at++]!
-      value |= BigInt(byte & 0x7f) << BigInt(7 * i)
+      if (i < NUMBER_VARINT_BYTES) value = (value as number) + (byte & 0x7f) * 0x80 ** i
+      else value = BigInt(value) | (BigInt(byte & 0x7f) << BigInt(7 * i))
       if ((byte & 0x80) === 0) {
         if (value > U64_MAX) break
         // One spelling for one number. The codec's reader loses its place in longer ones, and would then read fields
@@ -81,8 +85,8 @@ const scan = (cursor: Cursor, end: number, shape: MessageShape, path: string, de
   while (cursor.at < end) {
     if (++cursor.fields > MAX_FIELDS) throw new MalformedError('too many fields')
     const key = cursor.varint(end)
-    const number = Number(key >> 3n)
-    const wire = Number(key & 7n)
+    const number = typeof key === 'number' ? Math.floor(key / 8) : Number(key >> 3n)
+    const wire = typeof key === 'number' ? key % 8 : Number(key & 7n)
     if (number < 1 || number > 0x1fff_ffff) throw new MalformedError(`${path}: field number ${number}`)
     const field = shape[number]
     if (field !== undefined && wire !== expectedWire(field)) throw new MalformedError(`${path}.${field.name}: wire type ${wire}`)
@@ -103,7 +107,7 @@ const scan = (cursor: Cursor, end: number, shape: MessageShape, path: string, de
       case WIRE_LENGTH: {
         const length = cursor.varint(end)
         start = cursor.at
-        if (length > BigInt(end - start)) throw new MalformedError(`${path}: field ${number} is cut off`)
+        if (length > end - start) throw new MalformedError(`${path}: field ${number} is cut off`)
         if (field !== undefined) checkLengthField(cursor, start + Number(length), field, `${path}.${field.name}`, depth)
         cursor.at = start + Number(length)
         break
@@ -146,16 +150,34 @@ const checkLengthField = (cursor: Cursor, end: number, field: FieldShape, path: 
   }
 }
 
-const checkPresence = (seen: ReadonlyMap<number, number>, shape: MessageShape, path: string): void => {
-  const oneofs = new Map<string, number>()
-  for (const [number, field] of Object.entries(shape)) {
-    const there = seen.has(Number(number))
-    if (field.oneof !== undefined) oneofs.set(field.oneof, (oneofs.get(field.oneof) ?? 0) + (there ? 1 : 0))
-    else if (!there && field.type !== 'uint' && field.optional !== true && field.repeated === undefined) {
-      throw new MalformedError(`${path}.${field.name}: missing`)
+/** What a shape demands: fields that must be there, and those of which exactly one must. */
+interface Demands {
+  required: { number: number; name: string }[]
+  oneofs: Map<string, number[]>
+}
+/** Shapes are constants: each is looked through once. */
+const demandsOfShapes = new WeakMap<MessageShape, Demands>()
+
+const demandsOf = (shape: MessageShape): Demands => {
+  const known = demandsOfShapes.get(shape)
+  if (known !== undefined) return known
+  const demands: Demands = { required: [], oneofs: new Map() }
+  for (const [key, field] of Object.entries(shape)) {
+    const number = Number(key)
+    if (field.oneof !== undefined) demands.oneofs.set(field.oneof, [...(demands.oneofs.get(field.oneof) ?? []), number])
+    else if (field.type !== 'uint' && field.optional !== true && field.repeated === undefined) {
+      demands.required.push({ number, name: field.name })
     }
   }
-  for (const [name, count] of oneofs) {
+  demandsOfShapes.set(shape, demands)
+  return demands
+}
+
+const checkPresence = (seen: ReadonlyMap<number, number>, shape: MessageShape, path: string): void => {
+  const { required, oneofs } = demandsOf(shape)
+  for (const { number, name } of required) if (!seen.has(number)) throw new MalformedError(`${path}.${name}: missing`)
+  for (const [name, numbers] of oneofs) {
+    const count = numbers.reduce((sum, number) => sum + (seen.has(number) ? 1 : 0), 0)
     if (count !== 1) throw new MalformedError(`${path}.${name}: ${count} members, expected exactly one`)
   }
 }
