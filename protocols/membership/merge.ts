@@ -1,5 +1,5 @@
 /** What becomes of a table. Pure: no clock, no stream; the order in which records arrive never matters. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { CredentialBody, MemberRecord } from '../records/index.ts'
 import { equals } from '../wire/index.ts'
 import { MEMBERS_MAX, REVOCATION_PROOFS_MAX, REVOKED_MAX } from './constants.ts'
@@ -173,7 +173,7 @@ export interface RevokedMember {
   tdDigest?: Uint8Array | undefined
 }
 
-export const revocationId = (revocation: Uint8Array): string => createHash('sha256').update(revocation).digest('hex')
+export const revocationId = (revocation: Uint8Array): string => hash('sha256', revocation)
 
 /**
  * Takes a member out for good, and keeps the proof for others. `peerId` being in the table is for the judge to demand.
@@ -188,7 +188,8 @@ export const revoke = (table: Table, member: RevokedMember, proof: Uint8Array, n
   const proofs = new Map(table.proofs).set(revocationId(proof), proof)
   if (proofs.size > REVOCATION_PROOFS_MAX) proofs.delete(proofs.keys().next().value!)
   const revokedTds = new Set([...revoked.values()].flatMap(({ tdDigest: td }) => td ?? []))
-  const issued = [...table.entries.values()]
+  const issued = table.entries
+    .values()
     .filter((entry) => isActive(table, entry, now) && equals(leaseOf(entry)!.credential.issuer, member.peerId))
     .map(({ peerId }) => peerId)
     .filter((peerId) => !equals(peerId, member.peerId))

@@ -11,6 +11,8 @@ export const peerKey = ({ buffer, byteOffset, length }: Uint8Array): string =>
 export class PeerMap<V> {
   static readonly #none: readonly ReadonlyMap<string, never>[] = Array.from({ length: BUCKETS }, () => new Map<string, never>())
   readonly #buckets: readonly ReadonlyMap<string, V>[]
+  /** Of a map that is looked through more than once, as most are. */
+  #values: readonly V[] | undefined
   readonly size: number
 
   private constructor(buckets: readonly ReadonlyMap<string, V>[], size: number) {
@@ -36,8 +38,9 @@ export class PeerMap<V> {
     return bucket.delete(key) ? this.#with(key, bucket, this.size - 1) : this
   }
 
-  *values(): IterableIterator<V> {
-    for (const bucket of this.#buckets) if (bucket.size > 0) yield* bucket.values()
+  values(): readonly V[] {
+    this.#values ??= this.#buckets.flatMap((bucket) => (bucket.size > 0 ? [...bucket.values()] : []))
+    return this.#values
   }
 
   #with(key: string, bucket: ReadonlyMap<string, V>, size: number): PeerMap<V> {

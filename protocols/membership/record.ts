@@ -1,5 +1,5 @@
 /** A member record as it comes from outside: opened, then judged on its own, before any table is asked. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type CredentialBody,
   type CredentialExpectation,
@@ -7,10 +7,11 @@ import {
   decodeCredential,
   type MemberRecord,
   openMemberRecord,
-  verifyCredential,
+  signatureFault,
+  timeFault,
 } from '../records/index.ts'
 import { equals, MalformedError } from '../wire/index.ts'
-import { SENT_AHEAD_MAX_MS } from './constants.ts'
+import { MEMBERS_MAX, SENT_AHEAD_MAX_MS } from './constants.ts'
 
 /** Both clocks at one moment. */
 export interface Instant {
@@ -41,17 +42,36 @@ export interface RecordRules {
   clusterId: Uint8Array
   /** The reader's own peer id, multihash bytes. */
   self: Uint8Array
-  /** {@link verifyCredential} with the cluster's keys and policy; see {@link recordRules}. */
-  verify(credential: Uint8Array, nowMs: number): ReturnType<typeof verifyCredential>
+  /** Rows 7 to 11 of the specification ("What a reader checks"). `peerId`: whom it must be about. Throws MalformedError. */
+  verify(credential: Uint8Array, peerId: Uint8Array, nowMs: number): CheckedCredential
 }
+export type CheckedCredential =
+  | { body: CredentialBody; fault?: undefined }
+  | { body?: undefined; fault: 'credential_of_another' | CredentialFault }
 
+/** With the cluster's keys and policy. */
 export const recordRules = (
   rules: Pick<RecordRules, 'clusterId' | 'self'> & Pick<CredentialExpectation, 'signingPublicKey' | 'lifetimeMs'>,
-): RecordRules => ({
-  clusterId: rules.clusterId,
-  self: rules.self,
-  verify: (credential, nowMs) => verifyCredential(credential, { ...rules, nowMs }),
-})
+): RecordRules => {
+  // By their SHA-256, those whose signatures hold: a member says the same credential in each of its records.
+  const held = new Map<string, CredentialBody>()
+  return {
+    clusterId: rules.clusterId,
+    self: rules.self,
+    verify: (credential, peerId, nowMs) => {
+      const name = hash('sha256', credential)
+      const known = held.get(name)
+      const { body, message } = known === undefined ? decodeCredential(credential) : { body: known }
+      if (!equals(body.peerId, peerId)) return { fault: 'credential_of_another' }
+      const expected = { ...rules, nowMs }
+      const fault = timeFault(body, expected) ?? (message === undefined ? undefined : signatureFault(body, message, expected))
+      if (fault !== undefined) return { fault }
+      if (known === undefined && held.size >= MEMBERS_MAX) held.delete(held.keys().next().value!)
+      held.set(name, body)
+      return { body }
+    },
+  }
+}
 
 /** Why a record is not taken, whatever the table holds. */
 export type RecordFault =
@@ -65,7 +85,7 @@ export type RecordFault =
 /** Throws MalformedError. */
 export const openRecord = async (envelope: Uint8Array): Promise<OpenedRecord> => {
   const record = await openMemberRecord(envelope)
-  return { record, envelope, hash: Uint8Array.from(createHash('sha256').update(envelope).digest()) }
+  return { record, envelope, hash: Uint8Array.from(hash('sha256', envelope, 'buffer')) }
 }
 
 /** What can be said before a signature of the credential is looked at. */
@@ -85,11 +105,10 @@ export const judgeRecord = (
   const fault = cheapFault(opened, nowMs, rules)
   if (fault !== undefined) return { fault }
   try {
-    const { record } = opened
-    if (!equals(decodeCredential(record.credential).body.peerId, record.peerId)) return { fault: 'credential_of_another' }
-    const verified = rules.verify(record.credential, nowMs)
-    if (!verified.ok) return { fault: verified.fault }
-    return { judged: { ...opened, credential: verified.body, issuedHere: equals(verified.body.issuer, rules.self) } }
+    const { credential, peerId } = opened.record
+    const { body, fault } = rules.verify(credential, peerId, nowMs)
+    if (body === undefined) return { fault }
+    return { judged: { ...opened, credential: body, issuedHere: equals(body.issuer, rules.self) } }
   } catch (error) {
     if (error instanceof MalformedError) return { fault: 'malformed' }
     throw error
@@ -102,8 +121,8 @@ export const judgeRecord = (
  */
 export const onceHeld = ({ record }: OpenedRecord, rules: RecordRules): boolean => {
   try {
-    const { body } = decodeCredential(record.credential)
-    return equals(body.peerId, record.peerId) && rules.verify(record.credential, body.issuedAt).ok
+    const { issuedAt } = decodeCredential(record.credential).body
+    return rules.verify(record.credential, record.peerId, issuedAt).fault === undefined
   } catch (error) {
     if (error instanceof MalformedError) return false
     throw error

@@ -63,7 +63,9 @@ export const leaseHolds = (lease: Lease | undefined, now: Instant): boolean =>
   lease !== undefined && lease.credential.expiresAt > now.wallMs && lease.endsMonotonicMs > now.monotonicMs
 
 export const isRevoked = (table: Table, peerId: Uint8Array, tdDigest?: Uint8Array): boolean =>
-  table.revoked.has(peerKey(peerId)) || (tdDigest !== undefined && table.revokedTds.has(peerKey(tdDigest)))
+  // In most clusters nobody ever is.
+  table.revoked.size > 0 &&
+  (table.revoked.has(peerKey(peerId)) || (tdDigest !== undefined && table.revokedTds.has(peerKey(tdDigest))))
 
 /** Its credential holds, it is not leaving, and nobody proved anything against it. */
 export const isActive = (table: Table, entry: Entry | undefined, now: Instant): entry is Entry => {
@@ -74,7 +76,7 @@ export const isActive = (table: Table, entry: Entry | undefined, now: Instant): 
 
 /** Active members, without the reader itself. */
 export const activeEntries = (table: Table, now: Instant): Entry[] =>
-  [...table.entries.values()].filter((entry) => isActive(table, entry, now))
+  table.entries.values().filter((entry) => isActive(table, entry, now))
 
 /** Text multiaddrs, the member's own words before what this node saw of it. */
 export const addressesOf = ({ newest, admitted }: Entry): readonly string[] =>
@@ -90,13 +92,15 @@ export const tellable = (
   now: Instant,
   without: readonly Uint8Array[],
 ): (Entry & Required<Pick<Entry, 'newest'>>)[] =>
-  [...table.entries.values()].filter(
-    (entry): entry is Entry & Required<Pick<Entry, 'newest'>> =>
-      entry.newest !== undefined &&
-      leaseHolds(entry.newest, now) &&
-      !isRevoked(table, entry.peerId, entry.newest.credential.tdDigest) &&
-      !without.some((peerId) => equals(peerId, entry.peerId)),
-  )
+  table.entries
+    .values()
+    .filter(
+      (entry): entry is Entry & Required<Pick<Entry, 'newest'>> =>
+        entry.newest !== undefined &&
+        leaseHolds(entry.newest, now) &&
+        !isRevoked(table, entry.peerId, entry.newest.credential.tdDigest) &&
+        !without.some((peerId) => equals(peerId, entry.peerId)),
+    )
 
 export const digestOf = (entry: Required<Pick<Entry, 'peerId' | 'newest'>>): Digest => ({
   peerId: entry.peerId,

@@ -120,7 +120,8 @@ export const verifyCredential = (
   return fault === undefined ? { ok: true, body } : { ok: false, fault, body }
 }
 
-const timeFault = (body: CredentialBody, expected: CredentialExpectation): CredentialFault | undefined => {
+/** Of {@link verifyCredential}, what may change as time goes by, and cluster. */
+export const timeFault = (body: CredentialBody, expected: CredentialExpectation): CredentialFault | undefined => {
   if (!equals(body.clusterId, expected.clusterId)) return 'wrong_cluster'
   if (body.issuedAt > expected.nowMs + ISSUED_AHEAD_MAX_MS) return 'issued_in_the_future'
   if (body.expiresAt <= body.issuedAt || body.expiresAt - body.issuedAt > expected.lifetimeMs) return 'lifetime_too_long'
@@ -128,7 +129,8 @@ const timeFault = (body: CredentialBody, expected: CredentialExpectation): Crede
   return undefined
 }
 
-const signatureFault = (
+/** Of {@link verifyCredential}, what holds for good once it holds. */
+export const signatureFault = (
   body: CredentialBody,
   message: CredentialMessage,
   expected: CredentialExpectation,

@@ -92,9 +92,11 @@ export class Comparing {
     this.#withAny(monotonicMs)
     // Two halves of a cluster that lapsed apart are nobody's members to each other: somebody has to knock.
     const active = new Set(outlook.active())
-    const ended = [...outlook.value.entries.values()].filter(
-      (entry) => entry.newest?.record.state !== 'leaving' && !isRevoked(outlook.value, entry.peerId) && !active.has(entry),
-    )
+    const ended = outlook.value.entries
+      .values()
+      .filter(
+        (entry) => entry.newest?.record.state !== 'leaving' && !isRevoked(outlook.value, entry.peerId) && !active.has(entry),
+      )
     const one = this.#oneOf(ended)
     if (one !== undefined) void this.with(peerText(one.peerId))
   }

@@ -357,10 +357,10 @@ export class Renewal {
 
   /** Of two medians the nearer: half of them prove nothing. */
   #medianOff(oursMs: number, monotonicMs: number): number | undefined {
-    const ahead = this.#clocksAhead(oursMs, monotonicMs)
-      .map(({ aheadMs }) => aheadMs)
-      .sort((a, b) => a - b)
-    if (ahead.length < CLOCKS_MIN) return undefined
+    const ahead = this.#clocksAhead(oursMs, monotonicMs).map(({ aheadMs }) => aheadMs)
+    // Where none is far off, no median is.
+    if (ahead.length < CLOCKS_MIN || ahead.every((ms) => Math.abs(ms) <= CLOCK_OFF_MAX_MS)) return undefined
+    ahead.sort((a, b) => a - b)
     const [low, high] = [ahead[Math.floor((ahead.length - 1) / 2)]!, ahead[Math.floor(ahead.length / 2)]!]
     const median = Math.abs(low) < Math.abs(high) ? low : high
     return Math.abs(median) > CLOCK_OFF_MAX_MS ? median : undefined

@@ -5,12 +5,15 @@ import { type Membership as MembershipService, recordRules } from '../../protoco
 import { type MemberRecord, sealMemberRecord } from '../../protocols/records/index.ts'
 import { equals, RefusalError } from '../../protocols/wire/index.ts'
 import { type Attester, parseQuote, tdDigest } from '../attest/index.ts'
-import { type Clock, type Log, messageOf, type Random } from '../base/index.ts'
+import { type Clock, type Log, messageOf, type Random, remembered } from '../base/index.ts'
 import { Members, type MembersEvent, type MembersNetwork, type MemberTable } from '../members/index.ts'
 import type { Network } from '../net/index.ts'
 import type { NodeEvents } from './events.ts'
 import { attest, issue, type Membership, selfIssue, signAsPeer } from './membership.ts'
 import { recordAddresses } from './record-addresses.ts'
+
+/** Making one from its text costs more than a ping. As many as a table holds. */
+const peerIdOf = remembered(10_000, peerIdFromString)
 
 /** A connection for an exchange of tables that is there by then, or not at all. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -131,16 +134,16 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
   const { challenges, membership: exchanges } = network.services
   return {
     publish: (message) => network.publish(message),
-    ping: (peer, timeoutMs) => network.ping(peerIdFromString(peer), timeoutMs, signal),
+    ping: (peer, timeoutMs) => network.ping(peerIdOf(peer), timeoutMs, signal),
     probe: async (via, target, timeoutMs) => {
       using deadline = clock.deadline(timeoutMs, signal)
-      return await exchanges.probe(peerIdFromString(via), target, { signal: deadline.signal })
+      return await exchanges.probe(peerIdOf(via), target, { signal: deadline.signal })
     },
     sync: async (peer, { seed, addresses }) => {
       try {
         using deadline = clock.deadline(CONNECT_TIMEOUT_MS, signal)
-        await network.connect(peerIdFromString(peer), addresses.map(multiaddr), deadline.signal)
-        const exchanged = await exchanges.sync(peerIdFromString(peer), { seed, signal })
+        await network.connect(peerIdOf(peer), addresses.map(multiaddr), deadline.signal)
+        const exchanged = await exchanges.sync(peerIdOf(peer), { seed, signal })
         log.debug('sync.done', { peer, ...exchanged })
         return 'exchanged'
       } catch (error) {
@@ -150,7 +153,7 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
     },
     challenge: async (peer) => {
       try {
-        const outcome = await challenges.challenge(peerIdFromString(peer), { signal })
+        const outcome = await challenges.challenge(peerIdOf(peer), { signal })
         if (outcome.outcome === 'bad_answer') {
           log.error('challenge.proven_bad', { peer, code: outcome.code, reasons: outcome.reasons })
         } else log.info('challenge.made', { peer, outcome: outcome.outcome, code: 'code' in outcome ? outcome.code : undefined })
@@ -161,7 +164,7 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
       }
     },
     ask: async (peer) => {
-      const outcome = await challenges.ask(peerIdFromString(peer), { signal })
+      const outcome = await challenges.ask(peerIdOf(peer), { signal })
       log.info('challenge.asked', { peer, outcome: outcome.outcome })
       return outcome
     },
@@ -177,10 +180,10 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
     },
     admitted: (peer, addresses) => {
       network
-        .know(peerIdFromString(peer), addresses.map(multiaddr))
+        .know(peerIdOf(peer), addresses.map(multiaddr))
         .catch((error) => log.warn('members.failed', { what: 'know', reason: messageOf(error) }))
     },
-    expelled: (peer) => network.expelled(peerIdFromString(peer)),
+    expelled: (peer) => network.expelled(peerIdOf(peer)),
     size: (members) => network.size(members),
   }
 }
