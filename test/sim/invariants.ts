@@ -30,12 +30,14 @@ interface Facts {
   outsiders: ReadonlySet<string>
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const hex = ({ buffer, byteOffset, length }: Uint8Array): string => Buffer.from(buffer, byteOffset, length).toString('hex')
 
 export class Invariants {
   readonly #facts: Facts
   /** Bodies of credentials that were made after a judgement. */
   readonly #issued = new Set<string>()
+  /** Whole credentials whose bodies were found among these. */
+  readonly #vouched = new Set<string>()
   /** `reader subject`: the greatest sequence that the reader ever had. */
   readonly #sequences = new Map<string, bigint>()
   /** `reader subject`: since when it is not reached. */
@@ -123,17 +125,21 @@ export class Invariants {
       this.#fail(node, 'a member by a credential of another time')
     }
     if (subject === undefined) this.#fail(node, 'a member that does not exist')
-    if (
-      newest !== undefined &&
-      !this.#byLiar(newest) &&
-      !this.#issued.has(hex(decodeCredential(newest.record.credential).message.body))
-    ) {
+    if (newest !== undefined && !this.#byLiar(newest) && !this.#isIssued(newest.record.credential)) {
       this.#fail(node, `${short(subject.peer.text)} is in by a credential that nobody issued after a judgement`)
     }
     const itself = equals(lease.credential.issuer, peerId)
     if (this.#facts.outsiders.has(subject.peer.text) && (!this.#byLiar(lease) || itself)) {
       this.#fail(node, 'who has only the secret is in a table')
     }
+  }
+
+  #isIssued(credential: Uint8Array): boolean {
+    const name = hex(credential)
+    if (this.#vouched.has(name)) return true
+    if (!this.#issued.has(hex(decodeCredential(credential).message.body))) return false
+    this.#vouched.add(name)
+    return true
   }
 
   #byLiar({ credential }: Lease): boolean {

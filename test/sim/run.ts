@@ -1,7 +1,8 @@
 /**
  * Runs seeds, a range of them in as many processes as there are cores:
  *   npm run sim -- --seeds 2000 --from 0 [--jobs 2]
- * One seed again, with all that happens in it: `npm run sim -- --seed 17`, or SEED=17.
+ * One seed again, with all that happens in it: `npm run sim -- --seed 17`, or SEED=17. Interrupted, it tells what it has counted and
+ * where to go on.
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -9,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { makePeers } from './peers.ts'
 import { standInSignatures } from './signatures.ts'
+import { Tally, type TallyInit } from './tally.ts'
 import { type Outcome, PEERS, World } from './world.ts'
 
 const HOUR_MS = 3_600_000
@@ -23,22 +25,11 @@ const { values } = parseArgs({
     outage: { type: 'boolean', default: false },
     /** Without judges the seeds must fail: whether anybody would notice. */
     'no-judges': { type: 'boolean', default: false },
-    /** Of a part, for the process that counts them together. */
     json: { type: 'boolean', default: false },
+    /** Of a part, for the process that counts them together: each outcome as a line, and of the seeds every so many. */
+    step: { type: 'string' },
   },
 })
-
-interface Counts {
-  seeds: number
-  simulatedMs: number
-  checks: number
-  violations: number
-  cpuMs: number
-  /** The longest that any seed took to heal. */
-  healedMs: number
-  /** Of all traces, in order. */
-  traces: string
-}
 
 const simulate = async (seed: number, log?: (line: string) => void): Promise<Outcome> => ({
   seed,
@@ -52,82 +43,88 @@ const outage = (): Promise<Omit<Outcome, 'seed'>> => {
   return new World(1, { shape, faults }).run()
 }
 
-const runPart = async (from: number, seeds: number): Promise<Counts> => {
-  const counts: Counts = { seeds, simulatedMs: 0, checks: 0, violations: 0, cpuMs: 0, healedMs: 0, traces: '' }
-  const startedCpu = process.cpuUsage()
-  for (let seed = from; seed < from + seeds; seed++) {
-    const outcome = await simulate(seed)
-    counts.simulatedMs += outcome.simulatedMs
-    counts.checks += outcome.checks
-    counts.healedMs = Math.max(counts.healedMs, outcome.healedMs)
-    counts.traces += outcome.traceHash
-    if (outcome.violation === undefined) continue
-    counts.violations++
-    process.stderr.write(
-      `seed ${seed}: ${outcome.violation}\n  faults: ${outcome.faults.join(', ')}\n  again: npm run sim -- --seed ${seed}\n`,
-    )
-  }
-  counts.cpuMs = process.cpuUsage(startedCpu).user / 1_000
-  return counts
+/** What a process says of one seed. */
+interface Line {
+  outcome: Outcome
+  /** All that it has used since it began. */
+  cpuMs: number
 }
 
-const runInProcess = async (from: number, seeds: number): Promise<Counts> => {
-  const part = ['--from', String(from), '--seeds', String(seeds), '--jobs', '1', '--json']
+const cpuMs = (): number => process.cpuUsage().user / 1_000
+
+const runHere = async (seeds: Iterable<number>, told: (line: Line) => void): Promise<void> => {
+  const sinceMs = cpuMs()
+  for (const seed of seeds) told({ outcome: await simulate(seed), cpuMs: cpuMs() - sinceMs })
+}
+
+/** Every `jobs`-th seed from `from` on, in a process of its own. */
+const runInProcess = async (from: number, until: number, jobs: number, told: (line: Line) => void): Promise<void> => {
+  const part = ['--from', String(from), '--seeds', String(until - from), '--step', String(jobs)]
   if (values['no-judges']) part.push('--no-judges')
   const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, ...part], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let counts: Counts | undefined
-  for await (const line of createInterface({ input: child.stdout })) counts = JSON.parse(line) as Counts
-  if (counts === undefined) throw new Error(`the process for seeds ${from} to ${from + seeds - 1} ended without counts`)
-  return counts
+  let left = Math.ceil((until - from) / jobs)
+  for await (const line of createInterface({ input: child.stdout })) {
+    left--
+    told(JSON.parse(line) as Line)
+  }
+  if (left > 0) throw new Error(`a process ended with ${left} seeds still to do`)
 }
 
-const total = (parts: readonly Counts[]): Counts =>
-  parts.reduce((a, b) => ({
-    seeds: a.seeds + b.seeds,
-    simulatedMs: a.simulatedMs + b.simulatedMs,
-    checks: a.checks + b.checks,
-    violations: a.violations + b.violations,
-    cpuMs: a.cpuMs + b.cpuMs,
-    healedMs: Math.max(a.healedMs, b.healedMs),
-    traces: a.traces + b.traces,
-  }))
+function* range(from: number, until: number, step: number): Generator<number> {
+  for (let seed = from; seed < until; seed += step) yield seed
+}
+
+const isWell = (outcome: { violation?: string }): boolean => {
+  console.log(outcome)
+  return outcome.violation === undefined
+}
+
+const runAll = async (init: TallyInit, jobs: number): Promise<boolean> => {
+  const tally = new Tally(init)
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => {
+      tally.end(true)
+      process.exit(code)
+    })
+  }
+  const [from, until] = [init.from, init.from + init.seeds]
+  if (jobs <= 1) await runHere(range(from, until, 1), ({ outcome, cpuMs }) => tally.add(outcome, 0, cpuMs))
+  else {
+    await Promise.all(
+      Array.from({ length: Math.min(jobs, init.seeds) }, (_, job) =>
+        runInProcess(from + job, until, jobs, ({ outcome, cpuMs }) => tally.add(outcome, job, cpuMs)),
+      ),
+    )
+  }
+  tally.end(false)
+  return tally.violations === 0
+}
 
 const main = async (): Promise<boolean> => {
   const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)]
   const one = values.seed ?? process.env.SEED
-  if (jobs <= 1 || one !== undefined || values.outage) {
+  if (jobs <= 1 || one !== undefined || values.outage || values.step !== undefined) {
     standInSignatures()
     await makePeers(PEERS)
   }
-  if (one !== undefined) {
-    const outcome = await simulate(Number(one), (line) => console.log(line))
-    console.log(outcome)
-    return outcome.violation === undefined
-  }
-  if (values.outage) {
-    const outcome = await outage()
-    console.log(outcome)
-    return outcome.violation === undefined
-  }
-  const startedMs = performance.now()
-  const each = Math.ceil(seeds / jobs)
-  const parts = Array.from({ length: jobs }, (_, job) => ({ from: from + job * each, seeds: Math.min(each, seeds - job * each) }))
-  const counts =
-    jobs <= 1
-      ? await runPart(from, seeds)
-      : total(await Promise.all(parts.filter((part) => part.seeds > 0).map((part) => runInProcess(part.from, part.seeds))))
-  if (values.json) console.log(JSON.stringify(counts))
-  else {
-    const { simulatedMs, checks, violations, cpuMs, healedMs } = counts
-    console.log(
-      `${counts.seeds} seeds, ${(simulatedMs / 3_600_000).toFixed(1)} hours simulated, ${checks} checks, ${violations} violations; ` +
-        `all healed within ${(healedMs / 1000).toFixed(0)} s; took ${((performance.now() - startedMs) / 1000).toFixed(0)} s, ` +
-        `${(cpuMs / 1000).toFixed(0)} s of one core`,
+  if (one !== undefined) return isWell(await simulate(Number(one), (line) => console.log(line)))
+  if (values.outage) return isWell(await outage())
+  if (values.step !== undefined) {
+    // Whoever counts is told of a signal as well, and says what has been counted; when that one is gone, nobody reads this.
+    process.on('SIGINT', () => {})
+    process.stdout.on('error', () => process.exit(1))
+    await runHere(
+      range(from, from + seeds, Number(values.step)),
+      (line) => void process.stdout.write(`${JSON.stringify(line)}\n`),
     )
+    return true
   }
-  return counts.violations === 0
+  return runAll({ from, seeds, json: values.json }, jobs)
 }
 
 process.exitCode = (await main()) ? 0 : 1

@@ -12,7 +12,7 @@ interface StandInKey {
 const isStandIn = (key: unknown): key is StandInKey => typeof key === 'object' && key !== null && 'raw' in key
 
 const tag = (key: StandInKey, message: Uint8Array): Buffer =>
-  crypto.createHash('sha512').update('stand-in').update(key.raw).update(message).digest()
+  crypto.hash('sha512', Buffer.concat([Buffer.from(`stand-in${key.raw}`, 'latin1'), message]), 'buffer')
 
 /** From the JSON or DER forms in which libp2p and protocols/wire hand in public keys, and libp2p its private ones. */
 const keyOf = (given: { format?: string; key?: unknown }): StandInKey => {

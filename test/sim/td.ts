@@ -1,5 +1,5 @@
 /** A modelled trust domain: quotes that a modelled platform signs, collateral with times, and a judge for both. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Evidence, Expectation, Refused } from '../../protocols/records/index.ts'
 import { type Binding, concat, equals, reportData, utf8 } from '../../protocols/wire/index.ts'
 import type { AcceptedVerdict, Attester, JudgedTd } from '../../src/attest/index.ts'
@@ -16,8 +16,7 @@ const BODY_BYTES = MEASUREMENT_BYTES + REPORT_DATA_BYTES
 /** Known to platforms alone. */
 const PLATFORM_SECRET = utf8('only a platform knows this')
 
-const sha = (algorithm: 'sha256' | 'sha384', bytes: Uint8Array): Uint8Array =>
-  Uint8Array.from(createHash(algorithm).update(bytes).digest())
+const sha = (algorithm: 'sha256' | 'sha384', bytes: Uint8Array): Uint8Array => Uint8Array.from(hash(algorithm, bytes, 'buffer'))
 const platformSignature = (body: Uint8Array): Uint8Array => sha('sha256', concat([PLATFORM_SECRET, body]))
 
 /** Whether the world's quoting and collateral services answer, and until when what they give is valid. */
