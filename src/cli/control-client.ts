@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { RefusedError, TransientError } from '../base/index.ts'
+import { type MeshError, RefusedError, TransientError, UsageError } from '../base/index.ts'
 
 const TIMEOUT_MS = 5_000
 const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
@@ -65,12 +65,16 @@ const parse = (socketPath: string, { bytes }: Answer): unknown => {
   }
 }
 
-const refusal = (socketPath: string, answer: Answer): RefusedError => {
+/** The kind of error that it was there: by it this process's exit code is the same as if it had happened here. */
+const kindOf = (status: number | undefined) => (status === 400 ? UsageError : status === 503 ? TransientError : RefusedError)
+
+const refusal = (socketPath: string, answer: Answer): MeshError => {
   const { error, code, next } = parse(socketPath, answer) as { error?: string; code?: string; next?: string }
-  return new RefusedError(code ?? 'failed', error ?? `status ${answer.status}`, next === undefined ? {} : { next })
+  const Kind = kindOf(answer.status)
+  return new Kind(code ?? 'failed', error ?? `status ${answer.status}`, next === undefined ? {} : { next })
 }
 
-/** Asks a running node over its control socket. Throws TransientError where no node answers. */
+/** Asks a running node over its control socket. Throws TransientError where no node answers, or what the node threw. */
 export const askNode = async (socketPath: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> => {
   const answer = await ask(socketPath, method, path, body)
   if (answer.status !== 200) throw refusal(socketPath, answer)

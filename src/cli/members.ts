@@ -23,8 +23,8 @@ export const membersCommand = (): Command =>
     .addHelpText(
       'after',
       `
-States: self (this node), active, unreachable (answers nobody here; it stays until its credential ends), lapsed (its credential
-ran out; it comes back once it has been judged again).
+States: self (this node), active, unreachable (answers nobody here; it stays until its credential ends), leaving (said goodbye a
+moment ago), lapsed (its credential ran out; it comes back once it has been judged again).
 
 Examples:
   npx dstack-mesh members
@@ -62,7 +62,8 @@ const watch = async (path: string, options: MembersOptions): Promise<void> => {
 const picture = ({ cluster, members }: NodeStatus): string => {
   const nowMs = systemClock.now()
   const active = members.filter(({ state }) => state === 'self' || state === 'active').length
-  const head = `${paint('bold', cluster ?? 'no cluster yet')}   ${active} of ${members.length} members answer`
+  const left = members.filter(({ state }) => state === 'leaving').length
+  const head = `${paint('bold', cluster ?? 'no cluster yet')}   ${active} of ${members.length - left} members answer`
   const rows = members.map((member) => [
     member.peerId,
     member.state,
@@ -75,7 +76,7 @@ const picture = ({ cluster, members }: NodeStatus): string => {
   return [head, '', paint('dim', titles!), ...lines.map((line, at) => paint(STYLES[members[at]!.state], line))].join('\n')
 }
 
-const STYLES = { self: 'bold', active: 'reset', unreachable: 'red', lapsed: 'yellow' } as const
+const STYLES = { self: 'bold', active: 'reset', unreachable: 'red', leaving: 'dim', lapsed: 'yellow' } as const
 
 const judgedBy = ({ issuer, selfIssued }: MemberStatus): string => (selfIssued ? 'itself' : `…${issuer.slice(-PEER_DIGITS)}`)
 

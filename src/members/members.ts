@@ -34,6 +34,8 @@ import { Watching } from './watching.ts'
 
 /** How often ended leases are looked for. */
 const TIDY_MS = 1_000
+/** How long who said goodbye is shown as leaving: long enough to be seen, and understood. */
+const LEAVING_SHOWN_MS = 15_000
 /** For a ping on another member's behalf; who asks waits no longer. */
 const PROBE_PING_MS = 1_000
 
@@ -48,6 +50,8 @@ export class Members {
   readonly #stopping = new AbortController()
   /** Peers that may gossip with us, as the network was told. */
   readonly #linked = new Set<string>()
+  /** Who said goodbye a moment ago, until when that is shown (monotonic clock). */
+  readonly #leaving = new Map<string, number>()
   #tidyAtMs = 0
   #running: Promise<void> | undefined
 
@@ -261,9 +265,14 @@ export class Members {
     this.#telling.tell()
   }
 
-  /** Everybody that is in, without this node, and who waits to be made whole again. */
+  /** Everybody that is in, without this node, who has just left, and who waits to be made whole again. */
   list(): SeenMember[] {
-    return seenMembers(this.#outlook, this.#attesting.met(), (peer) => this.#watching.reaches(peer))
+    return seenMembers({
+      outlook: this.#outlook,
+      met: this.#attesting.met(),
+      leaving: this.#leaving.keys(),
+      reaches: (peer) => this.#watching.reaches(peer),
+    })
   }
 
   // The table.
@@ -283,6 +292,7 @@ export class Members {
         this.#changed(peer, 'updated')
         break
       case 'left':
+        this.#leaving.set(peer, this.now().monotonicMs + LEAVING_SHOWN_MS)
         this.#unlink(peer)
         this.#changed(peer, 'left')
         break
@@ -334,6 +344,7 @@ export class Members {
     const { lifetimeMs, lapsedServeMs, network } = this.#init
     this.#outlook.table.forgetEnded(now.wallMs, Math.max(lapsedServeMs, lifetimeMs))
     this.#attesting.tidy()
+    for (const [peer, untilMs] of this.#leaving) if (untilMs <= now.monotonicMs) this.#leaving.delete(peer)
     for (const peer of this.#linked) {
       const entry = entryOf(this.#outlook.value, peerOfText(peer))
       if (entry !== undefined && this.#mayLink(entry, now)) continue

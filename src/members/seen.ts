@@ -6,17 +6,22 @@ import type { Member } from './table.ts'
 
 /** A member as this node sees it. */
 export interface SeenMember extends Member {
-  state: 'active' | 'unreachable' | 'lapsed'
+  /** `leaving`: it said goodbye a moment ago, and is no member any more. */
+  state: 'active' | 'unreachable' | 'leaving' | 'lapsed'
   /** Its addresses may be told to strangers. */
   public: boolean
 }
 
-/** Everybody that is in, and who waits to be made whole again. */
-export const seenMembers = (
-  outlook: Outlook,
-  met: Iterable<[string, MetPeer]>,
-  reaches: (peer: string) => boolean,
-): SeenMember[] => {
+export interface SeenParts {
+  outlook: Outlook
+  met: Iterable<[string, MetPeer]>
+  /** Peers that said goodbye a moment ago. */
+  leaving: Iterable<string>
+  reaches(peer: string): boolean
+}
+
+/** Everybody that is in, who has just left, and who waits to be made whole again. */
+export const seenMembers = ({ outlook, met, leaving, reaches }: SeenParts): SeenMember[] => {
   const active = outlook.active().map((entry): SeenMember => {
     const peerId = peerText(entry.peerId)
     return {
@@ -27,13 +32,15 @@ export const seenMembers = (
       public: entry.newest?.record.public === true,
     }
   })
-  const lapsed = [...met].flatMap(([peerId, { addresses }]): SeenMember[] => {
+  const out = (peerId: string, state: 'leaving' | 'lapsed', addresses?: readonly string[]): SeenMember[] => {
     const entry = outlook.entry(peerId)
     const lease = entry === undefined ? undefined : leaseOf(entry)
-    if (lease === undefined || outlook.isActive(peerId)) return []
-    return [{ peerId, credential: lease.credential, addresses: [...addresses], state: 'lapsed', public: false }]
-  })
-  return [...active.filter((member) => !isReplaced(member, active)), ...lapsed]
+    if (entry === undefined || lease === undefined || outlook.isActive(peerId)) return []
+    return [{ peerId, credential: lease.credential, addresses: [...(addresses ?? addressesOf(entry))], state, public: false }]
+  }
+  const left = [...leaving].flatMap((peerId) => out(peerId, 'leaving'))
+  const lapsed = [...met].flatMap(([peerId, { addresses }]) => out(peerId, 'lapsed', addresses))
+  return [...active.filter((member) => !isReplaced(member, active)), ...left, ...lapsed]
 }
 
 /** A process that started again is another peer at the same place; its old self only waits for its lease to end. */

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { finished } from 'node:stream'
 import type { Handover } from '../anchor/index.ts'
 import { listenOnUnixSocket, type UnixSocket } from '../api/index.ts'
-import { MeshError, messageOf, UsageError } from '../base/index.ts'
+import { MeshError, messageOf, TransientError, UsageError } from '../base/index.ts'
 
 /** What the CLI may ask a running node; answers are JSON, or bytes where they are a secret. */
 export interface ControlHost {
@@ -36,7 +36,7 @@ export const openControl = async (path: string, host: ControlHost): Promise<Unix
     (request, response) => {
       answer(request, host).then(
         (body) => send(response, 200, body),
-        (error) => send(response, error instanceof MeshError ? 400 : 500, asJson(error)),
+        (error) => send(response, statusOf(error), asJson(error)),
       )
     },
   )
@@ -49,6 +49,13 @@ export const openControl = async (path: string, host: ControlHost): Promise<Unix
       await socket.stop()
     },
   }
+}
+
+/** The kind of error, which the other side makes one of again. */
+const statusOf = (error: unknown): number => {
+  if (error instanceof UsageError || error instanceof ControlError) return 400
+  if (error instanceof TransientError) return 503
+  return error instanceof MeshError ? 403 : 500
 }
 
 const asJson = (error: unknown) =>

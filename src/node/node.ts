@@ -417,7 +417,7 @@ export class MeshNode {
       log: this.#log,
       witness: this.#anchor.witness,
       peerId: this.#network!.peerId,
-      members: () => this.members().length,
+      members: () => this.members().filter(({ state }) => state !== 'leaving').length,
       routes: this.#init.appRoutes,
       onAnswered: this.#metrics && ((answer) => this.#metrics?.answered({ app: app.name, ...answer })),
     })

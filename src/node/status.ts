@@ -9,10 +9,10 @@ export type NodeState = 'starting' | 'anchoring' | 'joining' | 'member' | 'lapse
 export interface MemberStatus {
   peerId: string
   /**
-   * `self`: this node. `unreachable`: it answers neither this node nor those that this node asked. `lapsed`: its credential ran
-   * out, and it waits to be challenged.
+   * `self`: this node. `unreachable`: it answers neither this node nor those that this node asked. `leaving`: it said goodbye a
+   * moment ago, and is in no more. `lapsed`: its credential ran out, and it waits to be challenged.
    */
-  state: 'self' | 'active' | 'unreachable' | 'lapsed'
+  state: 'self' | 'active' | 'unreachable' | 'leaving' | 'lapsed'
   addresses: string[]
   tcbStatus: string
   issuer: string

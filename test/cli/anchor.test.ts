@@ -147,6 +147,6 @@ describe('the command line, anchoring on a ledger', function () {
       '--checkpoint',
       `${(await json('anchor', 'show', cluster, ...network())).ledger}:${'00'.repeat(32)}`,
     )
-    await shop.fails(1, /no transaction waits/, 'anchor', 'prepare', '--data-dir', shop.path('first'))
+    await shop.fails(2, /no transaction waits/, 'anchor', 'prepare', '--data-dir', shop.path('first'))
   })
 })

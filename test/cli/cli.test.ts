@@ -141,7 +141,7 @@ describe('the command line', function () {
     const shown = await run('key', 'p', '--app', 'two', '--data-dir', bench.dataDir('a'))
     assert.equal(shown.stdout.trim(), keys[1])
     const unnamed = await run('key', 'p', '--data-dir', bench.dataDir('a'))
-    assert.equal(unnamed.code, 1)
+    assert.equal(unnamed.code, 2)
     assert.match(unnamed.stderr, /one, two/)
   })
 

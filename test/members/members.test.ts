@@ -289,6 +289,10 @@ describe('the members of a node', () => {
     assert.equal(bench.changes(a).at(-1), 'left')
     assert.equal(bench.count(`expelled ${textOf(a)}`), 1)
     assert.equal(await bench.hears(a, a, us, { sequence: 4n }), 'ignore')
+    // Seen leaving for a moment, and told to no stranger.
+    const seen = bench.members.list().map(({ peerId, state, public: isPublic }) => [peerId, state, isPublic])
+    assert.deepEqual(seen, [[textOf(a), 'leaving', false]])
+    await bench.pass(16_000)
     assert.deepEqual(bench.members.list(), [])
   })
 

@@ -74,7 +74,7 @@ describe('the members as the command line shows them', function () {
     assert.equal(a.program.stderr.includes('alarm.on'), false)
   })
 
-  it('one that leaves is gone from every table at once, ends, and forgets only when it is told to', async () => {
+  it('one that leaves is seen leaving, is gone from every table, ends, and forgets only when it is told to', async () => {
     const { b, c } = await three()
     const atB = watch('b')
     await lineOf(atB, 'a complete table', (members) => members.length === 3)
@@ -82,7 +82,8 @@ describe('the members as the command line shows them', function () {
     assert.deepEqual(await left.end(), { code: 0, signal: null })
     assert.deepEqual(JSON.parse(left.stdout), { cluster: c.status.cluster })
     assert.deepEqual(await c.program.end(), { code: 0, signal: null })
-    await lineOf(atB, 'the leaving', (members) => members.length === 2)
+    await lineOf(atB, 'the leaving', (members) => stateOf(members, c.status.peerId!) === 'leaving')
+    await lineOf(atB, 'that it has left', (members) => members.length === 2)
     assert.ok(!existsSync(join(bench.dataDir('c'), 'cluster')))
     assert.ok(existsSync(join(bench.dataDir('b'), 'cluster')))
     assert.ok(!existsSync(bench.socket('c')))
@@ -91,9 +92,9 @@ describe('the members as the command line shows them', function () {
     const atA = watch('a')
     b.program.child.kill('SIGTERM')
     assert.deepEqual(await b.program.end(), { code: 0, signal: null })
-    await lineOf(atA, 'the second leaving', (members) => members.length === 1)
+    await lineOf(atA, 'the second leaving', (members) => stateOf(members, b.status.peerId!) === 'leaving')
     const refused = bench.cli('leave', '--data-dir', bench.dataDir('a'))
-    assert.equal((await refused.end()).code, 1)
+    assert.equal((await refused.end()).code, 2)
     assert.match(refused.stderr, /secret is lost for good/)
     assert.match(refused.stderr, /--force/)
   })

@@ -26,7 +26,12 @@ const until = (node: MeshNode, what: string, holds: (event?: NodeEvent) => boole
     }),
   )
 
-const peersOf = (node: MeshNode): string[] => node.members().map(({ peerId }) => peerId)
+/** Who is in. */
+const peersOf = (node: MeshNode): string[] =>
+  node
+    .members()
+    .filter(({ state }) => state !== 'leaving')
+    .map(({ peerId }) => peerId)
 const knowsAll = (node: MeshNode, nodes: readonly MeshNode[]): boolean => {
   const known = new Set(peersOf(node))
   return known.size === nodes.length && nodes.every((other) => known.has(other.status().peerId!))

@@ -35,12 +35,19 @@ export const describePolicy = (policy: Policy): string[] => {
     `collateral: TCB evaluation data number ${tcb.minEvaluationDataNumber} or later, at most ${tcb.collateralMaxAgeDays} days old`,
     platforms === undefined ? 'platforms: any genuine one' : `platforms: ${platforms.size} listed`,
     `credentials last ${hours(policy.credentialLifetimeMs)}; a lapsed member serves its apps for ${hours(policy.lapsedServeMs)}`,
-    recovery === undefined
-      ? 'recovery: none; the cluster ends with its last member'
-      : `recovery: ${recovery.threshold} of ${recovery.custodians.length} (${list(recovery.custodians.map(({ name }) => name))})`,
-    governance === undefined
-      ? 'governance: none; this policy is final'
-      : `governance: ${governance.threshold} of ${governance.keys.length} keys, after ${hours(governance.delayMs)}`,
+    ...(recovery === undefined
+      ? ['recovery: none; the cluster ends with its last member']
+      : [
+          `recovery: any ${recovery.threshold} of ${recovery.custodians.length} custodians (${list(recovery.custodians.map(({ name }) => name))}) could restore the secret`,
+          'recovery: this version does not carry it out; the cluster ends with its last member',
+        ]),
+    ...(governance === undefined
+      ? ['governance: none; this policy is final']
+      : [
+          `governance: any ${governance.threshold} of ${governance.keys.length} keys could replace this policy by another, ${hours(governance.delayMs)} after they announced it`,
+          ...governance.keys.map((key) => `governance: key ${key}`),
+          'governance: this version does not carry it out; with such a policy no cluster is made, and none is joined',
+        ]),
   ]
 }
 

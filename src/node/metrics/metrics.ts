@@ -53,7 +53,7 @@ const FRESH_MS = 1_000
 const REMEMBERED_MAX = 1_024
 
 const STATES: readonly NodeState[] = ['starting', 'anchoring', 'joining', 'member', 'lapsed', 'stopped']
-const MEMBER_STATES: readonly MemberStatus['state'][] = ['self', 'active', 'unreachable', 'lapsed']
+const MEMBER_STATES: readonly MemberStatus['state'][] = ['self', 'active', 'unreachable', 'leaving', 'lapsed']
 const NO_LABELS = {}
 
 type Instruments = { readonly [K in SeriesName]: Instrument<(typeof SERIES)[K]> }

@@ -429,8 +429,11 @@ describe('a policy in words', () => {
       '1 listed',
       '5400 s',
       '48 h',
-      '2 of 2 (ann, bob)',
-      '2 of 3 keys, after 72 h',
+      'any 2 of 2 custodians (ann, bob) could restore the secret',
+      'recovery: this version does not carry it out',
+      'any 2 of 3 keys could replace this policy by another, 72 h after they announced it',
+      ...[1, 2, 3].map((index) => `governance: key ${account(index)}`),
+      'no cluster is made, and none is joined',
     ]) {
       assert.ok(text.includes(word), word)
     }
