@@ -2,7 +2,7 @@
 
 import { type GossipSub, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
-import type { ComponentLogger, PeerId, PeerStore, PrivateKey, Startable } from '@libp2p/interface'
+import type { ComponentLogger, Connection, PeerId, PeerStore, PrivateKey, Startable, Stream } from '@libp2p/interface'
 import type { Clock } from '../base/index.ts'
 import { unhurried } from './backpressure.ts'
 import { type Degrees, degrees } from './degrees.ts'
@@ -54,10 +54,19 @@ export interface GossipComponents {
   logger: ComponentLogger
 }
 
+/** Where a stream to a member is to be opened. */
+interface Opening {
+  peerId: PeerId
+  connection: Connection
+}
+
 /** Gossipsub's class has these; the interface that it exports does not. */
 type Router = GossipSub &
   Startable & {
-    streamsOutbound: ReadonlyMap<string, unknown>
+    streamsOutbound: Map<string, { rawStream: Pick<Stream, 'status'> }>
+    outboundInflightQueue: { push(to: Opening): void; end(): void }
+    createOutboundStream(peer: PeerId, connection: Connection): Promise<void>
+    handlePeerReadStreamError(error: Error, peer: PeerId): void
     getMeshPeers(topic: string): string[]
     opts: Degrees
   }
@@ -77,6 +86,8 @@ export class Gossip implements Startable {
   readonly #clock: Clock
   /** Who has a stream of ours and has not subscribed, and since when. */
   readonly #deafSinceMs = new Map<string, number>()
+  /** To whom a stream is being opened, and on which connection next should that fail. */
+  readonly #opening = new Map<string, Opening | undefined>()
 
   constructor(components: GossipComponents, gate: Gate, clock: Clock, init: GossipInit) {
     this.#init = init
@@ -123,6 +134,9 @@ export class Gossip implements Startable {
     this.#router.topicValidators.set(topic, (_relay, message) =>
       message.type === 'signed' ? this.#judge(message.from, message.data) : TopicValidatorResult.Reject,
     )
+    // It would forget the peer, with the sound streams and the subscription that came on another connection. Who has broken a stream
+    // opens another, and who is gone is told of by the gate.
+    this.#router.handlePeerReadStreamError = () => {}
     this.#router.addEventListener('subscription-change', ({ detail: { peerId } }) => this.#tell(peerId))
     gate.onOpened((peer) => this.#tell(peer))
     gate.onForgotten((peer) => void this.#told.delete(peer.toString()))
@@ -130,6 +144,9 @@ export class Gossip implements Startable {
 
   async start(): Promise<void> {
     await this.#router.start()
+    // Its own queue opens one stream after the other: one member that does not answer would hold up all.
+    this.#router.outboundInflightQueue.end()
+    this.#router.outboundInflightQueue = { push: (opening) => this.#open(opening), end() {} }
     this.#router.subscribe(this.#init.topic)
   }
 
@@ -150,25 +167,27 @@ export class Gossip implements Startable {
   }
 
   subscribers(): PeerId[] {
-    return this.#router.getSubscribers(this.#init.topic).filter((peer) => this.#router.streamsOutbound.has(peer.toString()))
+    return this.#router.getSubscribers(this.#init.topic).filter((peer) => this.#hasStream(peer.toString()))
   }
 
-  /** Whether there is no stream to this peer. */
+  /** Whether there is no stream to this peer, and none is being opened. */
   broke(peer: PeerId): boolean {
     const id = peer.toString()
-    if (this.#router.streamsOutbound.has(id)) return false
+    if (this.#hasStream(id) || this.#opening.has(id)) return false
+    // Gossipsub takes out a stream that ends, unless it ended before gossipsub listened for that.
+    this.#router.streamsOutbound.delete(id)
     this.#told.delete(id)
     return true
   }
 
   /**
-   * Whether this peer has a stream of ours and has for a while not subscribed, as all members do with their first words. Gossipsub
-   * forgets who subscribed when one stream of several that came from it ends badly, and is not told again.
+   * Whether this peer has a stream of ours and has for a while not subscribed, as all members do with their first words: it may
+   * take for whole what is not.
    */
   deaf(peer: PeerId): boolean {
     const id = peer.toString()
-    for (const known of this.#deafSinceMs.keys()) if (!this.#router.streamsOutbound.has(known)) this.#deafSinceMs.delete(known)
-    if (this.broke(peer) || this.#router.getSubscribers(this.#init.topic).some((subscriber) => subscriber.equals(peer))) {
+    for (const known of this.#deafSinceMs.keys()) if (!this.#hasStream(known)) this.#deafSinceMs.delete(known)
+    if (!this.#hasStream(id) || this.#router.getSubscribers(this.#init.topic).some((subscriber) => subscriber.equals(peer))) {
       this.#deafSinceMs.delete(id)
       return false
     }
@@ -187,6 +206,22 @@ export class Gossip implements Startable {
 
   size(members: number): void {
     Object.assign(this.#router.opts, degrees(members - 1))
+  }
+
+  #hasStream(id: string): boolean {
+    return this.#router.streamsOutbound.get(id)?.rawStream.status === 'open'
+  }
+
+  #open(opening: Opening): void {
+    const id = opening.peerId.toString()
+    if (this.#opening.has(id)) return void this.#opening.set(id, opening)
+    if (!this.broke(opening.peerId)) return
+    this.#opening.set(id, undefined)
+    void this.#router.createOutboundStream(opening.peerId, opening.connection).finally(() => {
+      const next = this.#opening.get(id)
+      this.#opening.delete(id)
+      if (next !== undefined) this.#open(next)
+    })
   }
 
   async #judge(author: PeerId, data: Uint8Array): Promise<TopicValidatorResult> {

@@ -125,9 +125,9 @@ export class Cluster {
   readonly #relays = new Set<Relay>()
 
   /** `count` members that know each other; nobody is connected. */
-  static async start(count: number): Promise<Cluster> {
+  static async start(count: number, options: Parameters<typeof Member.start>[0] = {}): Promise<Cluster> {
     const cluster = new Cluster()
-    cluster.all.push(...(await Promise.all(Array.from({ length: count }, () => Member.start()))))
+    cluster.all.push(...(await Promise.all(Array.from({ length: count }, () => Member.start(options)))))
     for (const member of cluster.all) member.admit(...cluster.all)
     return cluster
   }
@@ -173,6 +173,10 @@ export class Relay {
     await once(this.#server, 'listening')
     this.#port = (this.#server.address() as { port: number }).port
     return multiaddr(`/ip4/127.0.0.1/tcp/${this.#port}`)
+  }
+  /** Nothing passes any more, either way, and nobody is told. */
+  silence(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause()
   }
   /** All connections break, without a word of libp2p, and nobody listens any more. */
   async cut(): Promise<void> {
