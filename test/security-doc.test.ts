@@ -35,6 +35,9 @@ describe('the limits in docs/security.md', () => {
     const ofAll = [own(strangers, 'STRANGERS_MAX'), own('src/net/network.ts', 'MAX_CONNECTIONS')]
     assert.equal(bound('connections of one host'), [...ofHost, ...ofAll].join('; '))
     assert.equal(bound("a stranger's connection"), `${own(strangers, 'STRANGERS_CONNECTION_MS') / 1000} s`)
+    const shares = [...readFileSync('src/net/pace.ts', 'utf8').matchAll(/burst: ([\d_]+),\s+unitsPerSecond: ([\d_]+)/g)]
+    const [ofMembers, ofStrangers] = shares.map(([, ...numbers]) => numbers.join(', ').replaceAll('_', ''))
+    assert.equal(bound('units of work'), `${ofStrangers}; ${ofMembers}`)
     assert.equal(
       bound('onboard exchanges open'),
       `${MAX_OPEN_EXCHANGES}, ${MAX_OPEN_EXCHANGES_PER_HOST}; ${1000 / HOST_REFILL_MS}, ${HOST_BURST}`,

@@ -1,10 +1,12 @@
 /** What a peer can make this side hold by Yamux frames alone, before a stream takes any of it: bounded here, for the library does not. */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { StreamMuxerFactory } from '@libp2p/interface'
+import { type Pace, STREAM_UNITS } from './pace.ts'
 
 /** version, type, flags (2), stream id (4), length (4). */
 const HEADER_BYTES = 12
 const DATA = 0
+const SYN = 1
 /** Frames that a peer may send while it does not take what it was answered: nearly every one has an answer of this side. */
 const UNANSWERED_FRAMES_MAX = 1_024
 /** What room is made for at first. */
@@ -12,6 +14,17 @@ const FIRST_BYTES = 1_024
 
 export class FrameError extends Error {
   override readonly name = 'FrameError'
+}
+
+const frameSize = (bytes: Uint8Array, at: number): number => {
+  if (bytes[at + 1] !== DATA) return HEADER_BYTES
+  return HEADER_BYTES + new DataView(bytes.buffer, bytes.byteOffset + at, HEADER_BYTES).getUint32(8)
+}
+
+/** Of the frame at `at`; frames of the connection itself, which have no stream (0), begin none. */
+const frameUnits = (bytes: Uint8Array, at: number): number => {
+  const begins = (bytes[at + 3]! & SYN) !== 0 && bytes.subarray(at + 4, at + 8).some((byte) => byte !== 0)
+  return begins ? STREAM_UNITS : 1
 }
 
 /**
@@ -71,10 +84,10 @@ export class WholeFrames {
   /** Of the frame at `at`, once its header is there. */
   #sizeOf(bytes: Uint8Array, at: number, end: number): number | undefined {
     if (end - at < HEADER_BYTES) return undefined
-    if (bytes[at + 1] !== DATA) return HEADER_BYTES
-    const length = new DataView(bytes.buffer, bytes.byteOffset + at, HEADER_BYTES).getUint32(8)
-    if (length > this.#maxDataBytes) throw new FrameError(`a frame of ${length} bytes, at most ${this.#maxDataBytes}`)
-    return HEADER_BYTES + length
+    const size = frameSize(bytes, at)
+    const max = HEADER_BYTES + this.#maxDataBytes
+    if (size > max) throw new FrameError(`a frame of ${size} bytes, at most ${max}`)
+    return size
   }
 
   #append(piece: Uint8Array): void {
@@ -89,12 +102,44 @@ export class WholeFrames {
   }
 }
 
+/** Hands frames on one by one as long as its pace allows, and keeps the others until it does: no more than was read when it said no. */
+export class PacedFrames {
+  readonly #pace: Pick<Pace, 'take' | 'onGoOn'>
+  readonly #hand: (bytes: Uint8Array) => void
+  /** Whole frames each. */
+  readonly #waiting: Uint8Array[] = []
+
+  constructor(pace: Pick<Pace, 'take' | 'onGoOn'>, hand: (bytes: Uint8Array) => void) {
+    this.#pace = pace
+    this.#hand = hand
+    pace.onGoOn(() => this.#work())
+  }
+
+  /** @param whole - as {@link WholeFrames.take} gives them */
+  add(whole: readonly Uint8Array[]): void {
+    const idle = this.#waiting.length === 0
+    this.#waiting.push(...whole)
+    if (idle) this.#work()
+  }
+
+  #work(): void {
+    for (let bytes = this.#waiting[0]; bytes !== undefined; bytes = this.#waiting[0]) {
+      let end = 0
+      while (end < bytes.length && this.#pace.take(frameUnits(bytes, end))) end += frameSize(bytes, end)
+      if (end < bytes.length) this.#waiting[0] = bytes.subarray(end)
+      else this.#waiting.shift()
+      if (end > 0) this.#hand(bytes.subarray(0, end))
+      if (end < bytes.length) return
+    }
+  }
+}
+
 /**
- * Yamux whose connections hold no more than their streams' windows allow.
+ * Yamux whose connections hold no more than their streams' windows allow, and are worked off at their pace.
  * @param options.maxStreamWindowSize - bytes of a stream that may wait to be read, and of one frame
  */
 export const boundedYamux =
-  ({ maxInboundStreams, maxStreamWindowSize }: { maxInboundStreams: number; maxStreamWindowSize: number }) =>
+  ({ maxInboundStreams, maxStreamWindowSize, paceOf }: YamuxBounds) =>
   (): StreamMuxerFactory => {
     const factory = yamux({ maxInboundStreams, streamOptions: { maxStreamWindowSize } })()
     return {
@@ -102,16 +147,23 @@ export const boundedYamux =
       createStreamMuxer: (connection) => {
         const muxer = factory.createStreamMuxer(connection)
         const frames = new WholeFrames(maxStreamWindowSize)
-        const take = muxer.onData.bind(muxer)
+        const hand = muxer.onData.bind(muxer)
+        const paced = new PacedFrames(paceOf(connection), hand)
         let unanswered = 0
         // What is thrown in here ends the connection.
         muxer.onData = (data) => {
           const taken = frames.take(data instanceof Uint8Array ? data : data.subarray())
           unanswered = connection.writeBufferLength > 0 ? unanswered + taken.frames : 0
           if (unanswered > UNANSWERED_FRAMES_MAX) throw new FrameError('the peer does not take what it is answered')
-          for (const bytes of taken.whole) take(bytes)
+          paced.add(taken.whole)
         }
         return muxer
       },
     }
   }
+
+interface YamuxBounds {
+  maxInboundStreams: number
+  maxStreamWindowSize: number
+  paceOf(connection: object): Pace
+}

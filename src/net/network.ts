@@ -13,6 +13,7 @@ import type { GossipInit } from './gossip.ts'
 import { discreetIdentify } from './identify.ts'
 import { type Mesh, mesh } from './mesh.ts'
 import { openingEncryption, openingStreams, openingTransport } from './opening.ts'
+import { Paces } from './pace.ts'
 import { type Pinged, Pinger } from './pinger.ts'
 import { hostGate, outlastStrangers } from './strangers.ts'
 
@@ -211,15 +212,20 @@ const hasTakenLeave = (connection: Connection): boolean =>
 
 /** A network that is not started. */
 export const createNetwork = async <S extends ServiceFactoryMap>(init: NetworkInit<S>): Promise<Network<S>> => {
+  const paces = new Paces(init.clock, init.isMember)
   const node: Libp2p = await createLibp2p({
     start: false,
     privateKey: init.peerKey,
     addresses: { listen: [...init.listen] },
     transports: [openingTransport(tcp(), '/noise')],
-    connectionEncrypters: [openingEncryption(noise(), '/yamux/1.0.0')],
+    connectionEncrypters: [paces.encryption(openingEncryption(noise(), '/yamux/1.0.0'))],
     streamMuxers: [
       openingStreams(
-        boundedYamux({ maxInboundStreams: STREAMS_PER_CONNECTION, maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX }),
+        boundedYamux({
+          maxInboundStreams: STREAMS_PER_CONNECTION,
+          maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
+          paceOf: (connection) => paces.of(connection),
+        }),
         (name) => (name === PING_PROTOCOL ? 'anything' : node.getProtocols().includes(name) ? 'messages' : undefined),
       ),
     ],

@@ -1,0 +1,102 @@
+/** A peer that speaks Yamux by hand: it sends what frames it likes, and notes what comes back. */
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import type { MessageStream } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+
+export const [DATA, WINDOW_UPDATE, PING] = [0, 1, 2]
+export const [SYN, ACK, RST] = [1, 2, 8]
+
+export const frame = (type: number, flags: number, stream: number, length: number, data = new Uint8Array(0)): Uint8Array => {
+  const bytes = Buffer.alloc(12 + data.length)
+  bytes.writeUInt8(type, 1)
+  bytes.writeUInt16BE(flags, 2)
+  bytes.writeUInt32BE(stream, 4)
+  bytes.writeUInt32BE(length, 8)
+  bytes.set(data, 12)
+  return Uint8Array.from(bytes)
+}
+/** That many, one after the other. */
+export const frames = (count: number, each: (n: number) => Uint8Array): Uint8Array =>
+  Uint8Array.from(Buffer.concat(Array.from({ length: count }, (_, n) => each(n))))
+
+/** What libp2p keeps in an encrypted connection. */
+interface Sealed {
+  handshake: { encrypt(bytes: Uint8Array): { subarray(): Uint8Array } }
+  stream: MessageStream
+}
+
+/** @param from - source address, such as 127.0.0.3 */
+export const speakYamux = async (from?: string) => {
+  let connection!: MessageStream
+  /** Of the pings that were answered. */
+  const answeredIds: number[] = []
+  let wake = () => {}
+  let pings = 1_000_000_000
+  const muxers = yamux({ enableKeepAlive: false })()
+  const node = await createLibp2p({
+    transports: [tcp(from === undefined ? {} : { dialOpts: { localAddress: from } as object })],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      () => ({
+        protocol: muxers.protocol,
+        createStreamMuxer: (encrypted: MessageStream) => {
+          connection = encrypted
+          const muxer = muxers.createStreamMuxer(encrypted)
+          let part = Buffer.alloc(0)
+          muxer.onData = (data) => {
+            part = Buffer.concat([part, data.subarray()])
+            while (part.length >= 12) {
+              const size = 12 + (part[1] === DATA ? part.readUInt32BE(8) : 0)
+              if (part.length < size) break
+              if (part[1] === PING && part.readUInt16BE(2) === ACK) answeredIds.push(part.readUInt32BE(8))
+              part = part.subarray(size)
+            }
+            wake()
+          }
+          return muxer
+        },
+      }),
+    ],
+  })
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
+  return {
+    id: node.peerId.toString(),
+    get answers(): number {
+      return answeredIds.length
+    },
+    answeredIds,
+    connect: async (addresses: Multiaddr | Multiaddr[]): Promise<MessageStream> => {
+      await node.dial(addresses)
+      return connection
+    },
+    /** Resolves once so many pings have been answered. */
+    answered: (count: number): Promise<void> => until(() => answeredIds.length >= count),
+    /** Messages of Noise without a byte in them. */
+    sendEmpty(over: MessageStream, count: number): void {
+      const { handshake, stream } = over as unknown as Sealed
+      const messages: Uint8Array[] = []
+      for (let i = 0; i < count; i++) {
+        const message = handshake.encrypt(new Uint8Array(0)).subarray()
+        messages.push(Uint8Array.of(message.length >> 8, message.length & 0xff), message)
+      }
+      stream.send(Uint8Array.from(Buffer.concat(messages)))
+    },
+    /** Whether a ping sent now is answered. */
+    async echo(over: MessageStream): Promise<'answered'> {
+      const id = pings++
+      over.send(frame(PING, SYN, 0, id))
+      await until(() => answeredIds.at(-1) === id)
+      return 'answered'
+    },
+    stop: () => node.stop(),
+  }
+}
