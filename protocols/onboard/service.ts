@@ -85,21 +85,21 @@ export class Onboard implements Startable {
     this.#role = role
   }
 
+  /** A connection to whoever answers at `address`. Throws what dialing throws. */
+  dial(address: Multiaddr, signal: AbortSignal = this.#stopping.signal): Promise<Connection> {
+    return this.#step(signal, (step) => this.#components.connectionManager.openConnection(address, { signal: step }))
+  }
+
   /**
-   * Joins the cluster through whoever answers at `address`. Throws RefusalError, FalseOnboarderError, SelfRefusedError,
-   * MalformedError, or what dialing throws.
+   * Joins the cluster through the peer at the other end; the connection is closed if that fails. Throws RefusalError,
+   * FalseOnboarderError, SelfRefusedError, MalformedError, or what the connection throws.
    */
   async join<K extends AdoptedKeyring, P extends ClusterPolicy>(
-    address: Multiaddr,
+    connection: Connection,
     role: JoinerRole<K, P>,
-    options: { signal?: AbortSignal; onDialed?(peer: PeerId): void } = {},
+    parent: AbortSignal = this.#stopping.signal,
   ): Promise<Joined<K, P>> {
-    const parent = options.signal ?? this.#stopping.signal
-    const connection = await this.#step(parent, (signal) =>
-      this.#components.connectionManager.openConnection(address, { signal }),
-    )
     try {
-      options.onDialed?.(connection.remotePeer)
       // A peer can take a connection and then not say what it speaks.
       const stream = await this.#step(parent, (signal) => connection.newStream(ONBOARD_PROTOCOL, { signal }))
       return await joinOver(

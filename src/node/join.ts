@@ -22,6 +22,7 @@ import {
 } from '../base/index.ts'
 import { isOverTcp } from './addresses.ts'
 import { type NodePolicy, openNodePolicy, type VerifierFactory } from './cluster-policy.ts'
+import { Dialer, type Reached } from './dialer.ts'
 import { attest, Membership } from './membership.ts'
 import type { ClusterKeys, KeyDeriver } from './parts.ts'
 import { shuffled } from './public-addresses.ts'
@@ -63,7 +64,7 @@ export interface JoinResult {
 
 // Implementation constants: tuning.
 
-/** One try at one address, from dial to keyring. */
+/** One exchange, from the connection to the keyring. */
 const ATTEMPT_TIMEOUT_MS = 40_000
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 10_000
@@ -99,7 +100,8 @@ const untried = (address: string, offered: boolean): Candidate => ({ address, of
 
 /**
  * Tries the addresses, and those that busy members offer, each with a deadline of its own and jittered pauses between its tries,
- * until one exchange succeeds, no address can give another answer, or the time is up. Then tells what each peer answered.
+ * until one exchange succeeds, no address can give another answer, or the time is up. Then tells what each peer answered. Several
+ * may be dialed at once; exchanges are one after the other.
  */
 export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   const { clock, log } = parts
@@ -108,25 +110,37 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
   const overall = clock.deadline(parts.timeoutMs, parts.signal)
   const candidates: Candidate[] = addresses.map((address) => untried(address, false))
+  // It goes by the time of all tries: a dial that has begun may still end while another peer is asked.
+  using dialer = new Dialer<Candidate>({
+    dial: (candidate, stop) => dial(candidate, parts, AbortSignal.any([overall.signal, stop])),
+    failed: (candidate, error) => failed(candidate, candidates, error, parts),
+    clock,
+  })
   try {
-    let lastWasOffered = true
+    let [lastDialedOffered, lastAskedOffered] = [true, true]
     for (;;) {
       overall.signal.throwIfAborted()
-      const open = candidates.filter(({ final }) => !final)
-      if (open.length === 0) throw allRefused(candidates)
-      const candidate = nextOf(open, lastWasOffered, parts)
-      if (candidate === undefined) {
-        const pauseMs = Math.max(1, Math.min(...open.map(({ notBeforeMs }) => notBeforeMs)) - clock.monotonicMs())
-        log.info('join.waiting', { pauseMs: Math.round(pauseMs) })
-        await clock.sleep(pauseMs, overall.signal)
+      const reached = dialer.take(({ offered }) => offered !== lastAskedOffered)
+      if (reached !== undefined) {
+        lastAskedOffered = reached.target.offered
+        const result = await attempt(reached, candidates, witnessed, parts, overall.signal)
+        if (result !== undefined) return result
         continue
       }
-      const result = await attempt(candidate, candidates, witnessed, parts, overall.signal)
-      if (result !== undefined) return result
-      lastWasOffered = candidate.offered
-      const pauseMs =
-        Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(candidate.tries++, 10)) * (0.5 + parts.random.uniform())
-      candidate.notBeforeMs = Math.max(candidate.notBeforeMs, clock.monotonicMs() + pauseMs)
+      const open = candidates.filter(({ final }) => !final)
+      if (open.length === 0) throw allRefused(candidates)
+      const free = dialer.hasPlace ? open.filter((candidate) => dialer.isFree(candidate)) : []
+      const next = nextOf(free, lastDialedOffered, parts)
+      if (next !== undefined) {
+        lastDialedOffered = next.offered
+        dialer.begin(next)
+        await dialer.ended(overall.signal)
+        continue
+      }
+      const turnAtMs = Math.min(...free.map(({ notBeforeMs }) => notBeforeMs))
+      const pauseMs = Number.isFinite(turnAtMs) ? Math.max(1, turnAtMs - clock.monotonicMs()) : LONGEST_PAUSE_MS
+      if (free.length === open.length) log.info('join.waiting', { pauseMs: Math.round(pauseMs) })
+      await dialer.ended(overall.signal, pauseMs)
     }
   } catch (error) {
     parts.signal.throwIfAborted()
@@ -162,9 +176,18 @@ const nextOf = (
   return shuffled(ready, random).sort((a, b) => repeats(a) - repeats(b) || a.tries - b.tries)[0]
 }
 
+const dial = async (candidate: Candidate, parts: JoinParts, signal: AbortSignal): Promise<Omit<Reached<Candidate>, 'target'>> => {
+  candidate.answer ??= 'nothing so far'
+  const address = await within(parts.resolve(candidate.address), signal)
+  parts.log.info('join.dialing', { address: candidate.address, ...(address !== candidate.address && { resolved: address }) })
+  const connection = await parts.onboard.dial(multiaddr(address), signal)
+  parts.log.info('join.dialed', { address: candidate.address, peer: connection.remotePeer.toString() })
+  return { address, connection }
+}
+
 /** One exchange. undefined: not this time; the candidate knows why. Throws only what no other peer could change. */
 const attempt = async (
-  candidate: Candidate,
+  { target: candidate, address, connection }: Reached<Candidate>,
   candidates: Candidate[],
   witnessed: Witnessed,
   parts: JoinParts,
@@ -173,13 +196,10 @@ const attempt = async (
   const { clock, log, keys, verifier } = parts
   const deadline = clock.deadline(ATTEMPT_TIMEOUT_MS, signal)
   const said = genesisWitness(witnessed, parts.anchor, deadline.signal)
-  let peerId: PeerId | undefined
   let joinId: string | undefined
   try {
-    const address = await within(parts.resolve(candidate.address), deadline.signal)
-    log.info('join.dialing', { address: candidate.address, ...(address !== candidate.address && { resolved: address }) })
     const joined = await parts.onboard.join<ClusterKeys, NodePolicy>(
-      multiaddr(address),
+      connection,
       {
         anchoredGenesisHash: witnessed.reading?.genesisHash,
         policyHash: parts.policy === undefined ? undefined : policyHash(parts.policy),
@@ -192,31 +212,39 @@ const attempt = async (
           log.info(`join.${step}`, { joinId })
         },
       },
-      {
-        signal: deadline.signal,
-        onDialed: (peer) => {
-          peerId = peer
-          log.info('join.dialed', { address: candidate.address, peer: peer.toString() })
-        },
-      },
+      deadline.signal,
     )
     const { proof, publicSince } = await wipeUnless(joined, () => said.check(joined))
     return {
       membership: membershipOf(joined, witnessed.kept, parts),
       proof,
       publicSince,
-      onboarder: { peerId: peerId!, address, credential: joined.onboarder.credential },
+      onboarder: { peerId: connection.remotePeer, address, credential: joined.onboarder.credential },
     }
   } catch (error) {
     // Our own collateral may be renewed meanwhile; what this TD is will not change.
     if (error instanceof SelfRefusedError && FINAL.has(error.refusal))
       throw new RefusedError(error.code, error.message, { next: 'run what the policy lists', cause: error })
-    note(candidate, candidates, error, parts)
-    log.warn('join.failed', { joinId, address: candidate.address, peer: peerId?.toString(), answer: candidate.answer })
+    failed(candidate, candidates, error, parts, { joinId, peer: connection.remotePeer.toString() })
     return undefined
   } finally {
     deadline.clear()
   }
+}
+
+/** Notes why, and when it is its turn again. */
+const failed = (
+  candidate: Candidate,
+  candidates: Candidate[],
+  error: unknown,
+  parts: JoinParts,
+  fields: { joinId?: string | undefined; peer?: string } = {},
+): void => {
+  const { clock, random, log } = parts
+  note(candidate, candidates, error, parts)
+  log.warn('join.failed', { ...fields, address: candidate.address, answer: candidate.answer })
+  const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(candidate.tries++, 10)) * (0.5 + random.uniform())
+  candidate.notBeforeMs = Math.max(candidate.notBeforeMs, clock.monotonicMs() + pauseMs)
 }
 
 /** A system's resolver cannot be stopped, only left behind. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Connection } from '@libp2p/interface'
 import { type Onboard, SelfRefusedError } from '../../protocols/onboard/index.ts'
 import { type Refusal, RefusalError } from '../../protocols/wire/index.ts'
 import { noAnchor } from '../../src/anchor/index.ts'
@@ -8,9 +9,21 @@ import { type JoinParts, joinCluster } from '../../src/node/join.ts'
 /** As long as one silent peer can take. */
 const TRY_MS = 10_000
 
-/** A joiner whose tries `answer` ends; nothing waits, the clock is moved instead. */
-const joiner = (peers: readonly string[], answer: (address: string) => Error, draw = 0.5, timeoutMs = 3_600_000) => {
+/**
+ * A joiner whose tries `answer` ends; nothing waits, the clock is moved instead. `reached` tells how long a connection takes
+ * (milliseconds), or why there is none.
+ */
+const joiner = (
+  peers: readonly string[],
+  answer: (address: string) => Error,
+  draw = 0.5,
+  timeoutMs = 3_600_000,
+  reached: (address: string) => number | Error = () => 0,
+) => {
   const dialed: string[] = []
+  const asked: string[] = []
+  const held = { now: 0, most: 0 }
+  let exchanges = 0
   const times: number[] = []
   let elapsedMs = 0
   const ends: { atMs: number; controller: AbortController }[] = []
@@ -22,6 +35,8 @@ const joiner = (peers: readonly string[], answer: (address: string) => Error, dr
     now: () => elapsedMs,
     monotonicMs: () => elapsedMs,
     sleep: async (ms, signal) => {
+      // What can happen without time passing happens first.
+      await settled()
       signal?.throwIfAborted()
       pass(ms)
     },
@@ -34,12 +49,41 @@ const joiner = (peers: readonly string[], answer: (address: string) => Error, dr
       return { signal: end.controller.signal, clear, [Symbol.dispose]: clear }
     },
   }
-  const onboard: Pick<Onboard, 'join'> = {
-    async join(address) {
+  const onboard: Pick<Onboard, 'dial' | 'join'> = {
+    async dial(address, signal) {
       dialed.push(address.toString())
       times.push(elapsedMs)
+      held.most = Math.max(held.most, ++held.now)
+      const takes = reached(address.toString())
+      try {
+        if (takes instanceof Error) throw takes
+        if (takes > 0) {
+          await new Promise<void>((resolve, reject) => {
+            signal?.addEventListener('abort', () => reject(signal.reason))
+            const controller = new AbortController()
+            controller.signal.addEventListener('abort', () => resolve())
+            ends.push({ atMs: elapsedMs + takes, controller })
+          })
+        }
+      } catch (error) {
+        held.now--
+        throw error
+      }
+      const abort = () => {
+        connection.status = 'aborted'
+      }
+      const connection = { status: 'open', address: address.toString(), remotePeer: address, abort }
+      return connection as unknown as Connection
+    },
+    async join(connection) {
+      const { address } = connection as unknown as { address: string }
+      assert.equal(++exchanges, 1, 'two exchanges at once')
+      asked.push(address)
+      await settled()
+      exchanges--
+      held.now--
       pass(TRY_MS)
-      throw answer(address.toString())
+      throw answer(address)
     },
   }
   const parts: Partial<JoinParts> = {
@@ -56,8 +100,9 @@ const joiner = (peers: readonly string[], answer: (address: string) => Error, dr
     signal: new AbortController().signal,
     timeoutMs,
   }
-  return { dialed, times, joined: joinCluster(parts as JoinParts) }
+  return { dialed, asked, times, held, elapsed: () => elapsedMs, joined: joinCluster(parts as JoinParts) }
 }
+const settled = () => new Promise((resolve) => setImmediate(resolve))
 const busy = (refusal: Partial<Refusal> = {}) => new RefusalError({ code: 'busy', ...refusal })
 const [good, bad] = ['/ip4/192.0.2.1/tcp/1', '/ip4/192.0.2.2/tcp/1']
 
@@ -122,6 +167,70 @@ describe('a joiner', () => {
       assert.ok(error.message.includes(`${bad}: refused: busy`) && error.message.includes(`${good}: connection refused`))
       return true
     })
+  })
+
+  const deadEnds = Array.from({ length: 9 }, (_, n) => `/ip4/203.0.113.${n}/tcp/1`)
+  const admits = () => new SelfRefusedError('quote_invalid', [])
+  const FOREVER_MS = Number.POSITIVE_INFINITY
+
+  it('gives an address that leads nowhere a head start of a second, not the time of a dial', async () => {
+    for (const draw of [0, 0.5, 0.999]) {
+      const { joined, asked, elapsed } = joiner([deadEnds[0]!, good], admits, draw, 3_600_000, (address) =>
+        address === good ? 0 : FOREVER_MS,
+      )
+      await assert.rejects(joined, { code: 'policy_refuses_self' })
+      assert.deepEqual(asked, [good])
+      assert.ok(elapsed() - TRY_MS <= 1_000, `${elapsed()}`)
+    }
+  })
+
+  it('dials the next at once where one is refused, and tells at the end what each said', async () => {
+    const peers = [...deadEnds, good]
+    const { joined, dialed, elapsed } = joiner(
+      peers,
+      () => new RefusalError({ code: 'wrong_cluster' }),
+      0,
+      60_000,
+      (address) => (address === good ? 0 : new Error(`nobody at ${address}`)),
+    )
+    await assert.rejects(joined, (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'join_timeout')
+      for (const address of deadEnds) assert.ok(error.message.includes(`${address}: nobody at ${address}`))
+      assert.ok(error.message.includes(`${good}: refused: wrong_cluster`))
+      return true
+    })
+    assert.deepEqual(new Set(dialed.slice(0, peers.length)), new Set(peers))
+    assert.ok(elapsed() >= 60_000)
+  })
+
+  it('holds no more than three addresses at once, and asks one peer at a time, the first that is reached', async () => {
+    const slow = 700
+    const { joined, held, asked, dialed } = joiner(
+      [...deadEnds, good],
+      (address) => (address === good ? admits() : busy({ retryAfterMs: 600_000 })),
+      0.5,
+      3_600_000,
+      (address) => (address === good ? 1_500 : (dialed.length % 3) * slow + 1),
+    )
+    await assert.rejects(joined, { code: 'policy_refuses_self' })
+    assert.ok(held.most <= 3 && held.most > 1, `${held.most}`)
+    assert.equal(asked.at(-1), good)
+    assert.equal(new Set(asked).size, asked.length)
+  })
+
+  it('goes on dialing a slow address of its operator while false peers are quick to answer', async () => {
+    let offers = 0
+    const offered = () => Array.from({ length: 8 }, () => `/ip4/198.51.100.1/tcp/${++offers}`)
+    const { joined, asked, dialed } = joiner(
+      [good, bad],
+      (address) => (address === good ? admits() : busy({ retryAfterMs: 1, addresses: offered() })),
+      0,
+      3_600_000,
+      (address) => (address === good ? 4 * TRY_MS : 0),
+    )
+    await assert.rejects(joined, { code: 'policy_refuses_self' })
+    assert.equal(dialed.filter((address) => address === good).length, 1)
+    assert.ok(asked.length > 1)
   })
 
   it('dials nothing that a peer offers but addresses with a port', async () => {

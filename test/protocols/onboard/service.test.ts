@@ -221,7 +221,9 @@ describe('the onboard service', () => {
         [joining({}, (_, options) => never(options?.signal)), 0],
         [joining({ newStream: (_, options) => never(options?.signal) }), 1],
       ] as const) {
-        const joined = rejection(silent.service.join(address, silent.joiner.role))
+        const joined = rejection(
+          silent.service.dial(address).then((connection) => silent.service.join(connection, silent.joiner.role)),
+        )
         await silent.clock.armed(STEP_TIMEOUT_MS)
         // The second step begins after the first has ended.
         await new Promise(setImmediate)
@@ -235,7 +237,7 @@ describe('the onboard service', () => {
     it('closes the connection to whoever refuses', async () => {
       const [outbound, inbound] = await streamPair()
       const { service, aborted, joiner } = joining({ newStream: async () => outbound })
-      const joined = rejection(service.join(address, joiner.role))
+      const joined = rejection(service.join(await service.dial(address), joiner.role))
       const peer = new HandPeer(inbound)
       await peer.read()
       peer.send(encodeRefusalMessage({ code: 'busy' }))
@@ -271,7 +273,7 @@ describe('the onboard service', () => {
         },
         { clusterId: cluster.clusterId, timer: { ...systemClock, now: clock.now }, random: systemRandom, hostOf },
       )
-      const joined = await service.join(address, joiner.role)
+      const joined = await service.join(await service.dial(address), joiner.role)
       assert.deepEqual(joined.keyring.publicKeys(), cluster.keyring.publicKeys())
       assert.deepEqual(joined.onboarder.peerId, cluster.onboarder.id)
       assert.deepEqual(await admitted.promise, { peerId: cluster.joiner.id, credential: joined.credential })
