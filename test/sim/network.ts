@@ -145,7 +145,10 @@ export class SimNetwork {
     const timeline = this.#timeline
     timeline.stirred = true
     const target = this.hosts.get(to)
-    signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const onAbort = (): void => reject(signal?.reason)
+    const settled = (): void => signal?.removeEventListener('abort', onAbort)
+    signal?.addEventListener('abort', onAbort)
+    promise.then(settled, settled)
     timeline.after(DIAL_TIMEOUT_MS, () => reject(new Error('the dial timed out')), from)
     if (target === undefined || !this.reaches(from.machine, target.machine)) return promise
     if (!target.alive) {

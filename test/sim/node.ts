@@ -41,6 +41,8 @@ export interface Cluster {
   said?(node: SimNode, line: string): void
   /** Told of the body of each credential that an honest node makes, which it does after it has judged. */
   issued(body: Uint8Array): void
+  /** Aborts when the simulation has ended. */
+  over: AbortSignal
 }
 
 export const clusterIdOf = ({ key }: Pick<Cluster, 'key'>): Uint8Array => key.key.publicKey.raw
@@ -169,7 +171,7 @@ export class SimNode implements Host {
       random: this.random,
       log: this.#log(),
       events,
-      signal: new AbortController().signal,
+      signal: cluster.over,
     })
     this.members = members
     await services.membership.start()

@@ -84,6 +84,7 @@ export class World {
   readonly faults: Fault[] = []
   readonly outsiders = new Set<string>()
   readonly #nodes: SimNode[] = []
+  readonly #over = new AbortController()
   readonly #cluster: Cluster
   readonly #wrong = new Map<Machine, number>()
   readonly #log: ((line: string) => void) | undefined
@@ -128,6 +129,7 @@ export class World {
         said: (node: SimNode, line: string) => this.say(`  ${node.machine.index} ${short(node.text)}: ${line}`),
       }),
       issued: (credential) => this.invariants.issued(credential),
+      over: this.#over.signal,
     }
   }
 
@@ -249,6 +251,9 @@ export class World {
       if (!(error instanceof Violation)) throw error
       violation = error.message
     } finally {
+      // Signals that are made of others stay, with all that listens to them, until one of those aborts.
+      this.#over.abort(new Error('the simulation is over'))
+      await new Promise((resolve) => setImmediate(resolve))
       process.off('unhandledRejection', onRejection)
     }
     return {
