@@ -81,6 +81,7 @@ class Mesh {
     quoteMs: 500,
     tell: (node, event) => this.onEvent(node, event),
     issued: () => {},
+    over: new AbortController().signal,
   }
 
   constructor() {
