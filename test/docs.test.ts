@@ -14,7 +14,7 @@ import { type Block, readMarkdown } from './support/markdown.ts'
 //   <!-- run-by: FILE -->       another test
 //   <!-- needs: … -->           nobody here: what it takes
 const SHELLS = ['sh', 'bash', 'shell', 'console']
-const NEEDS = ['tdx', 'root', 'public-network', 'docker', 'systemd', 'block-device']
+const NEEDS = ['tdx', 'root', 'public-network', 'docker', 'block-device']
 
 const ignored = /(^|\/)(node_modules|dist)\//
 const documents = globSync(['*.md', 'docs/**/*.md', 'protocols/**/*.md', 'testnet/**/*.md', 'packaging/**/*.md'])

@@ -104,7 +104,8 @@ const packProgram = (program, target) => {
 
 const packRuntime = (target) => {
   packProgram('/usr/local/bin/node', target)
-  // Sets the limit of core dumps to none and becomes Node: an image without a shell has no `ulimit`.
+  // What a shell would do, which the image has not: drop variables of the environment, and set the limit of core dumps to none.
+  packProgram('/usr/bin/env', target)
   packProgram('/usr/bin/prlimit', target)
   mkdirSync(join(target, 'etc'))
   writeFileSync(
@@ -122,7 +123,9 @@ const packNode = (target) => {
   cpSync('bin', join(target, 'app/bin'), { recursive: true })
   cpSync('package.json', join(target, 'app/package.json'))
   cpSync('LICENSE', join(target, 'app/LICENSE'))
-  cpSync('packaging/container/health.mjs', join(target, 'app/health.mjs'))
+  // systemd's unit names them: a TD without containers takes the program from the image (docs/containers.md).
+  cpSync('docs', join(target, 'app/docs'), { recursive: true })
+  cpSync('packaging/health.mjs', join(target, 'app/health.mjs'))
   cpSync(resolve('dist'), join(target, 'app/dist'), {
     recursive: true,
     filter: (path) => path !== TESTNET && path !== EMULATOR && isCode(path),

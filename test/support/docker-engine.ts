@@ -36,7 +36,13 @@ export const until = async <T>(what: string, limitMs: number, ask: () => Promise
   }
 }
 
-const run = (command: string, args: readonly string[], env: NodeJS.ProcessEnv, limitMs: number, cwd?: string): Promise<Ran> =>
+export const run = (
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  limitMs: number,
+  cwd?: string,
+): Promise<Ran> =>
   new Promise((done, fail) => {
     const options = { env, cwd, timeout: limitMs, killSignal: 'SIGKILL' as const, maxBuffer: 64 * 1024 * 1024 }
     execFile(command, args, options, (error, stdout, stderr) => {

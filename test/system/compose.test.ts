@@ -124,6 +124,18 @@ describe('containers', function () {
       assert.match(devnet.stderr, /this build holds no devnet/)
     })
 
+    it('run no code that their environment names', async () => {
+      const injected = 'NODE_OPTIONS=--import=data:text/javascript,process.exit(77)'
+      assert.equal(await engine.out('run', '--rm', '--env', injected, 'production', '--version'), '0.1.0')
+      const { Healthcheck } = (await inspect('production')).Config
+      const [, program, ...args] = Healthcheck.Test as string[]
+      const checked = await engine.docker('run', '--rm', '--env', injected, '--entrypoint', program!, 'production', ...args)
+      assert.equal(checked.code, 1)
+      // What it would do otherwise.
+      const otherwise = await engine.docker('run', '--rm', '--env', injected, '--entrypoint', NODE, 'production', '-e', '0')
+      assert.equal(otherwise.code, 77)
+    })
+
     for (const signal of ['TERM', 'INT']) {
       it(`run as process 1 without core dumps, and end on SIG${signal}`, async () => {
         const folders = ['/var/lib/dstack-mesh', '/run/dstack'].flatMap((path) => ['--tmpfs', `${path}:uid=1000,gid=1000`])
