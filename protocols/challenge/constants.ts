@@ -36,6 +36,8 @@ export const QUOTE_TIMEOUT_MS = 20_000
 export const PAUSE_MS = 10_000
 /** Exchanges open at once that others began; one more is answered `busy`. */
 export const MAX_OPEN_EXCHANGES = 64
+/** Of these, begun by peers that nobody here may challenge. */
+export const OPEN_STRANGERS_MAX = 8
 /** When `busy`: come back after this. */
 export const BUSY_RETRY_AFTER_MS = 5_000
 /** Challenge streams that one connection may have open. */

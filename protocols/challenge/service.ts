@@ -15,6 +15,7 @@ import {
   CHALLENGE_PROTOCOL,
   MAX_OPEN_EXCHANGES,
   MAX_STREAMS_PER_CONNECTION,
+  OPEN_STRANGERS_MAX,
   PAUSE_MS,
   PAUSES_MAX,
 } from './constants.ts'
@@ -87,7 +88,7 @@ export class Challenges implements Startable {
   readonly #limit = new AnswerLimit()
   readonly #asks = new Pauses(PAUSES_MAX)
   #roles: ChallengeRoles | undefined
-  #open = 0
+  readonly #open = { members: 0, strangers: 0 }
 
   constructor(components: ChallengesComponents, init: ChallengesInit) {
     this.#components = components
@@ -145,14 +146,17 @@ export class Challenges implements Startable {
   }
 
   async #serve(stream: Stream, peer: PeerId): Promise<void> {
-    const full = this.#open >= (this.#init.maxOpenExchanges ?? MAX_OPEN_EXCHANGES)
-    this.#open++
+    // Strangers have few places of their own: they could hold all, and nobody's credential would be renewed.
+    const kind = this.#roles?.verifier.isChallengeable(peer.toMultihash().bytes) === true ? 'members' : 'strangers'
+    const most = this.#init.maxOpenExchanges ?? MAX_OPEN_EXCHANGES
+    const full = this.#open[kind] >= (kind === 'members' ? most - OPEN_STRANGERS_MAX : OPEN_STRANGERS_MAX)
+    this.#open[kind]++
     try {
       await this.#over(stream, {}, (channel) =>
         full ? this.#refuse(channel, { code: 'busy', retryAfterMs: BUSY_RETRY_AFTER_MS }) : this.#serveOver(channel, peer),
       )
     } finally {
-      this.#open--
+      this.#open[kind]--
     }
   }
 

@@ -47,6 +47,7 @@ import { meshServices } from './services.ts'
 import { controlSocketPath } from './settings.ts'
 import { describeCredential, describeGenesis, type MemberStatus, type NodeState, type NodeStatus, peerIdText } from './status.ts'
 import { openStatusPort, type StatusPort } from './status-port.ts'
+import { strangersLog } from './strangers-log.ts'
 import { type OpenTee, openTee } from './tee.ts'
 
 const STANDARD_LISTEN = ['/ip4/0.0.0.0/tcp/4001']
@@ -365,12 +366,17 @@ export class MeshNode {
     })
     this.#members = members
     this.#cleanups.addBrief(() => members.stop())
+    const strangers = strangersLog(this.#log, this.#clock)
     this.#network!.services.onboard.serveAs(
       membership.onboarder({
         admit: (peerId, credential) => members.admit(decodeCredential(credential).body, this.#seenAt(peerId)),
         mayIssue: () => members.standing() === 'active',
         onJudged: (peerId, judged) => onJudged(peerId, judged.tcbEvaluationDataNumber),
-        onStep: (step, joinId) => this.#log.info(`onboard.${step}`, { joinId }),
+        onStep: (step, joinId) => {
+          // A Challenge is for whoever says Hello; what follows is for those with a quote that holds.
+          const log = step === 'challenged' ? strangers : this.#log
+          log.info(`onboard.${step}`, { joinId })
+        },
         publicAddresses: () => publicAddresses(members.list(), this.#random),
       }),
     )

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { streamPair } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
+import { OPEN_STRANGERS_MAX } from '../../../protocols/challenge/constants.ts'
 import {
   CHALLENGE_PROTOCOL,
   type ChallengeRoles,
@@ -18,7 +20,7 @@ import {
 } from '../../../protocols/challenge/index.ts'
 import { decodeAnswer, decodeChallenge, decodeVerdict, encodeAsk, encodeVerdict } from '../../../protocols/challenge/messages.ts'
 import { decodeEvidence, encodeEvidence } from '../../../protocols/records/index.ts'
-import { RefusalError } from '../../../protocols/wire/index.ts'
+import { equals, RefusalError } from '../../../protocols/wire/index.ts'
 import { systemClock, systemRandom } from '../../../src/base/index.ts'
 import { type Peer, type TestCluster, testCluster } from '../onboard/cluster.ts'
 import { FakeClock, flipped, HandPeer, seededRandom } from '../support.ts'
@@ -76,9 +78,9 @@ const start = async (
   if (roles !== false) service.serveAs({ member: member.role, verifier: verifier.role, ...roles })
   await service.start()
   const connection = { remotePeer: peerIdFromPrivateKey(other.key) } as Connection
-  const dial = async () => {
+  const dial = async (remotePeer = connection.remotePeer) => {
     const [outbound, inbound] = await streamPair()
-    const done = Promise.resolve(handlers.get(CHALLENGE_PROTOCOL)!(inbound, connection))
+    const done = Promise.resolve(handlers.get(CHALLENGE_PROTOCOL)!(inbound, { remotePeer } as Connection))
     return { hand: new HandPeer(outbound), done }
   }
   return { service, handlers, clock, answered, asked, dialed, dial, member, verifier, peer: connection.remotePeer }
@@ -256,7 +258,7 @@ describe('the challenge service', () => {
   })
 
   it('sheds what is more than it may have open, and serves again when one has ended', async () => {
-    const { dial } = await asV({ maxOpenExchanges: 2 })
+    const { dial } = await asV({ maxOpenExchanges: OPEN_STRANGERS_MAX + 2 })
     const [first] = [await dial(), await dial()]
     const third = await dial()
     assert.equal((await refusalOf(third.hand)).code, 'busy')
@@ -266,6 +268,26 @@ describe('the challenge service', () => {
     const fourth = await dial()
     fourth.hand.send(ask())
     decodeChallenge(await fourth.hand.read())
+  })
+
+  it('keeps strangers out of the places that members need', async () => {
+    const { dial, verifier, service, member: roles, peer } = await asV({ maxOpenExchanges: OPEN_STRANGERS_MAX + 1 })
+    const isChallengeable = (peerId: Uint8Array) => equals(peerId, peer.toMultihash().bytes)
+    service.serveAs({ member: roles.role, verifier: { ...verifier.role, isChallengeable } })
+    const stranger = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+    const silent = await Promise.all(Array.from({ length: OPEN_STRANGERS_MAX }, () => dial(stranger)))
+    const shed = await dial(stranger)
+    assert.equal((await refusalOf(shed.hand)).code, 'busy')
+    const member = await dial()
+    member.hand.send(ask())
+    decodeChallenge(await member.hand.read())
+    for (const { hand, done } of silent) {
+      hand.stream.abort(new Error('gone'))
+      await done
+    }
+    const again = await dial(stranger)
+    again.hand.send(ask())
+    assert.equal((await refusalOf(again.hand)).code, 'not_member')
   })
 
   it('renews a member over TCP, Noise and Yamux, asked and unasked', async () => {
