@@ -6,11 +6,19 @@ const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 
 const BODY_JSON = 'application/json'
 
-const nobody = (socketPath: string, cause: unknown): TransientError =>
-  new TransientError('no_node', `no node answers on ${socketPath}`, {
+const nobody = (socketPath: string, cause: unknown): MeshError => {
+  const { code } = cause as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new UsageError('not_allowed', `this user may not ask the node at ${socketPath}`, {
+      next: 'run the command as the user that runs the node',
+      cause,
+    })
+  }
+  return new TransientError('no_node', `no node answers on ${socketPath}`, {
     next: 'start one with `npx dstack-mesh up`, or name its folder with --data-dir',
     cause,
   })
+}
 
 interface Answer {
   status: number | undefined

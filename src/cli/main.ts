@@ -1,4 +1,5 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Command, type CommanderError, Option } from 'commander'
+import { UsageError } from '../base/index.ts'
 import { anchorCommand } from './anchor.ts'
 import { apiCommand } from './api.ts'
 import { certCommand } from './cert.ts'
@@ -40,8 +41,29 @@ const addCommonOptions = (command: Command): void => {
   command.addOption(new Option('--verbose', 'show where an error came from'))
 }
 
+/** What the parser found wrong, as any other error of ours. Help that was asked for, and the version, end this way too. */
+class ParserEnd {
+  constructor(
+    readonly cause: CommanderError,
+    readonly command: Command,
+  ) {}
+
+  /** Undefined: there is nothing more to say. */
+  get error(): UsageError | undefined {
+    const { code, message, exitCode } = this.cause
+    if (exitCode === 0 || code === 'commander.help') return undefined
+    const names: string[] = []
+    for (let at: Command | null = this.command; at !== null; at = at.parent) names.unshift(at.name())
+    const [found = message, ...hints] = message.replace(/^error: /, '').split('\n')
+    return new UsageError('wrong_use', [found, ...hints].join(' '), { next: `npx ${names.join(' ')} --help shows how` })
+  }
+}
+
 const throwInsteadOfExit = (command: Command): void => {
-  command.exitOverride()
+  command.configureOutput({ outputError: () => {} })
+  command.exitOverride((error) => {
+    throw new ParserEnd(error, command)
+  })
   for (const child of command.commands) throwInsteadOfExit(child)
 }
 
@@ -50,7 +72,6 @@ export const program = (): Command => {
   const root = new Command('dstack-mesh')
     .description('A peer-to-peer mesh of confidential VMs that share one secret and serve keys to their apps.')
     .version('0.1.0')
-    .showHelpAfterError('(see --help)')
     .addHelpText(
       'after',
       `
@@ -82,12 +103,8 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   try {
     await program().parseAsync([...argv])
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // Help and version end this way too, with 0.
-      process.exitCode = error.exitCode === 0 ? 0 : 2
-      return
-    }
-    printError(error, { json: argv.includes('--json'), verbose: argv.includes('--verbose') })
-    process.exitCode = exitCodeOf(error)
+    const told = error instanceof ParserEnd ? error.error : error
+    if (told !== undefined) printError(told, { json: argv.includes('--json'), verbose: argv.includes('--verbose') })
+    process.exitCode = error instanceof ParserEnd ? (error.cause.exitCode === 0 ? 0 : 2) : exitCodeOf(error)
   }
 }

@@ -11,6 +11,8 @@ interface MembersOptions extends CommonOptions {
 }
 
 const WATCH_EVERY_MS = 1_000
+/** Of a terminal's rows: what stands above and below the members. */
+const FRAME_ROWS = 6
 const COLUMNS = ['peer id', 'state', 'tcb', 'credential', 'judged by', 'address']
 /** Enough of a peer id to tell one from another: all begin alike. */
 const PEER_DIGITS = 10
@@ -52,33 +54,53 @@ const watch = async (path: string, options: MembersOptions): Promise<void> => {
     if (options.json) {
       if (state !== shown) printJson(status.members)
     } else if (terminal) {
-      process.stdout.write(`\x1b[H\x1b[2J${picture(status)}\n\n${paint('dim', 'Ctrl-C ends.')}\n`)
+      process.stdout.write(
+        `\x1b[H\x1b[2J${picture(status, process.stdout.rows - FRAME_ROWS)}\n\n${paint('dim', 'Ctrl-C ends.')}\n`,
+      )
     } else if (state !== shown) printLine(`${picture(status)}\n`)
     shown = state
     await systemClock.sleep(WATCH_EVERY_MS, interrupted.signal).catch(() => {})
   }
 }
 
-const picture = ({ cluster, members }: NodeStatus): string => {
-  const nowMs = systemClock.now()
+/** Who answers, and a line for each member; `rows`: as many as there is room for. */
+const picture = ({ cluster, members }: NodeStatus, rows = Number.POSITIVE_INFINITY): string => {
   const active = members.filter(({ state }) => state === 'self' || state === 'active').length
   const left = members.filter(({ state }) => state === 'leaving').length
   const head = `${paint('bold', cluster ?? 'no cluster yet')}   ${active} of ${members.length - left} members answer`
-  const rows = members.map((member) => [
-    member.peerId,
-    member.state,
-    member.tcbStatus,
-    remaining(Date.parse(member.expiresAt) - nowMs),
-    judgedBy(member),
-    member.addresses.join(' '),
-  ])
-  const [titles, ...lines] = table([COLUMNS, ...rows.map((row) => row.map(safe))]).split('\n')
-  return [head, '', paint('dim', titles!), ...lines.map((line, at) => paint(STYLES[members[at]!.state], line))].join('\n')
+  const shown = members.length <= rows ? members : members.slice(0, Math.max(1, rows - 1))
+  const more = members.length - shown.length
+  return [head, '', membersTable(shown), ...(more === 0 ? [] : [paint('dim', `… and ${more} more`)])].join('\n')
 }
+
+/** Peer ids are whole where there is room for them, for who wants to copy one. */
+export const membersTable = (members: readonly MemberStatus[]): string => {
+  const nowMs = systemClock.now()
+  const rows = (nameOf: (peerId: string) => string) => [
+    COLUMNS,
+    ...members.map((member) =>
+      [
+        nameOf(member.peerId),
+        member.state,
+        member.tcbStatus,
+        remaining(Date.parse(member.expiresAt) - nowMs),
+        judgedBy(member),
+        member.addresses.join(' '),
+      ].map(safe),
+    ),
+  ]
+  const whole = table(rows((peerId) => peerId))
+  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  const fits = whole.split('\n').every((line) => line.length <= width)
+  const [titles, ...lines] = (fits ? whole : table(rows(shortId))).split('\n')
+  return [paint('dim', titles!), ...lines.map((line, at) => paint(STYLES[members[at]!.state] ?? 'reset', line))].join('\n')
+}
+
+const shortId = (peerId: string): string => `…${peerId.slice(-PEER_DIGITS)}`
 
 const STYLES = { self: 'bold', active: 'reset', unreachable: 'red', leaving: 'dim', lapsed: 'yellow' } as const
 
-const judgedBy = ({ issuer, selfIssued }: MemberStatus): string => (selfIssued ? 'itself' : `…${issuer.slice(-PEER_DIGITS)}`)
+const judgedBy = ({ issuer, selfIssued }: MemberStatus): string => (selfIssued ? 'itself' : shortId(issuer))
 
 /** As `42m 10s`: what is left of a credential. */
 const remaining = (ms: number): string => {

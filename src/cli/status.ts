@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { NodeStatus } from '../index.ts'
 import { askNode } from './control-client.ts'
+import { membersTable } from './members.ts'
 import { type CommonOptions, paint, printJson, printLine, safe, table } from './output.ts'
 import { controlSocketOf, dataDirOption } from './running-node.ts'
 
@@ -28,6 +29,8 @@ const alarmRows = ({ alarms, anchorNotes }: NodeStatus): string[][] =>
     ]
   })
 
+const INSECURE = 'INSECURE'
+
 const genesisWords = ({ createdAt, publicSince }: NonNullable<NodeStatus['genesis']>): string =>
   publicSince === null ? `${createdAt} (by its own word: unwitnessed)` : `${createdAt}, public since ${publicSince}`
 
@@ -35,6 +38,9 @@ const printStatus = (status: NodeStatus): void => {
   const stateStyle = status.state === 'member' ? 'green' : 'yellow'
   const rows = [
     ['state', paint(stateStyle, status.state)],
+    ...(status.policy?.insecure === true
+      ? [['', paint('red', `${INSECURE}: this cluster keeps no secret from the machines it runs on`)]]
+      : []),
     ...alarmRows(status),
     ['cluster', status.cluster ?? '-'],
     ['peer id', status.peerId ?? '-'],
@@ -50,20 +56,15 @@ const printStatus = (status: NodeStatus): void => {
       : [['credential', `until ${status.credential.expiresAt}${status.credential.selfIssued ? ', self-issued' : ''}`]]),
     ...status.apps.map((app) => ['app', safe(`${app.name} on ${app.socket} (app id ${app.appId})`)]),
     ...(status.statusUrl === null ? [] : [['page', status.statusUrl]]),
-    ...(status.policy?.words ?? []).map((words) => [
-      'policy',
-      words.startsWith('INSECURE') ? paint('red', safe(words)) : safe(words),
-    ]),
   ]
   printLine(table(rows))
+  if (status.policy !== null) {
+    printLine()
+    printLine(paint('bold', 'what the cluster admits'))
+    for (const words of status.policy.words)
+      printLine(`  ${words.startsWith(INSECURE) ? paint('red', safe(words)) : safe(words)}`)
+  }
   printLine()
   printLine(paint('bold', `members known here: ${status.members.length}`))
-  printLine(
-    table([
-      ['peer id', 'tcb', 'credential until', 'address'],
-      ...status.members.map((member) =>
-        [member.peerId, member.tcbStatus, member.expiresAt, member.addresses.join(' ')].map(safe),
-      ),
-    ]),
-  )
+  if (status.members.length > 0) printLine(membersTable(status.members))
 }

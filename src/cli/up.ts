@@ -53,31 +53,38 @@ Examples:
     const init = await configureNode(settings, process.env)
     const node = await createNode(init)
     const stopped = stopOnSignal(() => node.stop(), init.log ?? silentLog)
-    await node.start()
+    try {
+      await node.start()
+    } catch (error) {
+      // Whoever interrupts a start is told nothing that he does not know.
+      if (!stopped.asked) throw error
+      return stopped.done
+    }
     const status = node.status()
     if (options.json) printJson({ ...status, controlSocket: controlSocketPath(init.dataDir) })
     else printReady(status, init.dataDir)
-    await Promise.race([stopped, node.ended])
+    await Promise.race([stopped.done, node.ended])
   })
 }
 
-/** Resolves when a signal has stopped the node; a second signal does not wait. */
-const stopOnSignal = (stop: () => Promise<void>, log: Log): Promise<void> =>
-  new Promise((resolve) => {
-    let asked = false
-    const onSignal = (signal: NodeJS.Signals) => {
-      if (asked) process.exit(signal === 'SIGINT' ? 130 : 143)
-      asked = true
-      log.info('node.stopping', { signal })
-      stop().then(resolve, resolve)
-    }
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
-    // Started by a program with a channel to it (a testnet): end when that program does, however it ended.
-    if (process.channel !== undefined) {
-      process.once('disconnect', () => onSignal('SIGTERM'))
-      process.channel?.unref()
-    }
-  })
+/** `done` resolves when a signal has stopped the node; a second signal does not wait. */
+const stopOnSignal = (stop: () => Promise<void>, log: Log) => {
+  const { promise: done, resolve } = Promise.withResolvers<void>()
+  const stopped = { asked: false, done }
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopped.asked) process.exit(signal === 'SIGINT' ? 130 : 143)
+    stopped.asked = true
+    log.info('node.stopping', { signal })
+    stop().then(resolve, resolve)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  // Started by a program with a channel to it (a testnet): end when that program does, however it ended.
+  if (process.channel !== undefined) {
+    process.once('disconnect', () => onSignal('SIGTERM'))
+    process.channel?.unref()
+  }
+  return stopped
+}
 
 const printReady = (
   status: Awaited<ReturnType<typeof createNode>> extends { status(): infer S } ? S : never,

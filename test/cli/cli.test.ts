@@ -62,6 +62,11 @@ describe('the command line', function () {
     const answer = JSON.parse(stdout) as { error: string; code: string; next: string }
     assert.equal(answer.code, 'no_entry')
     assert.match(answer.next, /--new/)
+    for (const args of [['statsu'], ['status', '--bogus'], ['key']]) {
+      const wrong = JSON.parse((await run(...args, '--json')).stdout) as { code: string; next: string }
+      assert.equal(wrong.code, 'wrong_use')
+      assert.match(wrong.next, /--help/)
+    }
     assert.match((await run('up', '--verbose', '--data-dir', bench.dataDir('a'))).stderr, /\n\s+at /)
   })
 
@@ -280,6 +285,19 @@ describe('the command line', function () {
       assert.match(stderr, /could not join within 3 s/)
       assert.ok(stderr.includes(`${dead}: `))
       assert.ok(stderr.includes('/ip4/127.0.0.1/tcp/1: '))
+    })
+
+    it('ends without a complaint when it is interrupted while nobody answers', async () => {
+      const { status } = await bench.up('a', '--new')
+      const joins = ['--cluster', status.cluster!, '--peer', '/ip4/127.0.0.1/tcp/1']
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        const program = bench.cli('up', ...joins, ...bench.flags('b'))
+        await program.printed('net.listening', 'stderr')
+        program.child.kill(signal)
+        assert.deepEqual(await program.end(), { code: 0, signal: null }, signal)
+        assert.doesNotMatch(program.stderr, /error:/)
+        assert.ok(!existsSync(bench.socket('b')))
+      }
     })
 
     it('gives up at once when the peers serve another cluster', async () => {

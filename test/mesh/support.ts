@@ -42,14 +42,14 @@ export class Program {
     return within(END_LIMIT_MS, `the end of ${this.child.spawnargs.join(' ')}`, this.ended)
   }
 
-  /** Resolves when standard output holds `text`. */
-  printed(text: string): Promise<void> {
+  /** Resolves when one of its outputs holds `text`. */
+  printed(text: string, stream: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
     const seen = new Promise<void>((resolve) => {
       const look = (): void => {
-        if (this.stdout.includes(text)) resolve()
+        if (this[stream].includes(text)) resolve()
       }
       look()
-      this.child.stdout?.on('data', look)
+      this.child[stream]?.on('data', look)
     })
     return within(READY_LIMIT_MS, `"${text}" from ${this.child.spawnargs.join(' ')}`, seen)
   }
