@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-const FLAGS = [
+export const BROWSER_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -24,7 +24,13 @@ export const findBrowser = (): string => {
   return found
 }
 
-export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: findBrowser(), args: FLAGS })
+export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: findBrowser(), args: BROWSER_FLAGS })
+
+/** Runs a function of several parts in a page: our transpiler marks their names by a helper that a page does not have. */
+export const inPage = async <A, R>(page: Page, work: (argument: A) => R | Promise<R>, argument: A): Promise<R> => {
+  await page.evaluate('globalThis.__name = (named) => named')
+  return page.evaluate(work as (argument: unknown) => R | Promise<R>, argument)
+}
 
 /** A page, with everything that it asked for and complained about. */
 export class WatchedPage {

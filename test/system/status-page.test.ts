@@ -7,13 +7,46 @@ import type { NodeStatus } from '../../src/index.ts'
 import { wordsOf } from '../../src/node/alarm-words.ts'
 import { FakeNode, StatusBench } from '../api/status/support.ts'
 import { Bench } from '../mesh/support.ts'
-import { openBrowser, WatchedPage } from './browser.ts'
+import { inPage, openBrowser, WatchedPage } from './browser.ts'
 import { busyHour, type FakeMember, member, viewOf } from './status-view.ts'
 
 const DESKTOP = { viewport: { width: 1280, height: 900 } }
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
 const PAGE_BYTES_MAX = 150 * 1024
 const MEASURED_MS = 3_000
+/** WCAG 2.2, 1.4.3 (AA). */
+const CONTRAST_MIN = 4.5
+
+/** Runs in the page: every text on it whose colour is too near to the one behind it. */
+const weakTexts = (least: number) => {
+  const parts = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number)
+  const luminance = ([r = 0, g = 0, b = 0]: number[]) => {
+    const linear = [r, g, b].map((value) =>
+      value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4,
+    )
+    return 0.2126 * linear[0]! + 0.7152 * linear[1]! + 0.0722 * linear[2]!
+  }
+  const behind = (element: Element | null): number[] => {
+    for (let at = element; at !== null; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor)
+      if (colour[3] !== 0) return colour
+    }
+    return [255, 255, 255]
+  }
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const weak: string[] = []
+  let texts = 0
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    const element = node.parentElement!
+    if (node.textContent!.trim() === '' || !element.checkVisibility() || element.closest('script, style, .sr, .skip') !== null)
+      continue
+    texts++
+    const [a, b] = [luminance(parts(getComputedStyle(element).color)), luminance(behind(element))]
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+    if (contrast < least) weak.push(`${contrast.toFixed(2)}: ${node.textContent!.trim().slice(0, 40)}`)
+  }
+  return { texts, weak }
+}
 
 describe('the status page in a browser', function () {
   this.timeout(120_000)
@@ -112,6 +145,24 @@ describe('the status page in a browser', function () {
       await dark.page.waitForSelector('.notice.bad')
       await dark.picture('many-dark')
     })
+
+    for (const colorScheme of ['light', 'dark'] as const)
+      it(`can be read by weak eyes: every text stands out from what is behind it (${colorScheme})`, async () => {
+        const states = ['self', 'active', 'unreachable', 'lapsed', 'leaving']
+        const members = some(5, (index) => ({ state: states[index]!, ...(index === 1 && { tcbStatus: 'OutOfDate' }) }))
+        const since = new Date(systemClock.now()).toISOString()
+        const alarms = [{ alarm: 'lapsed', since, ...wordsOf('lapsed') }]
+        show(viewOf(members, { ...busyHour(members), insecure: true, alarms, status: { state: 'lapsed' } }))
+        const watched = await open({ colorScheme, reducedMotion: 'reduce' })
+        await watched.page.waitForSelector('#rows tr:nth-child(5)')
+        await watched.page.click('#rows tr:nth-child(3) .id')
+        const { texts, weak } = await inPage(watched.page, weakTexts, CONTRAST_MIN)
+        assert.ok(texts > 100, `only ${texts} texts were found`)
+        assert.deepEqual(weak, [])
+        const moving = await watched.page.evaluate(() => document.getAnimations().length)
+        assert.equal(moving, 0, 'nothing moves for who wants no motion')
+        await watched.picture(`states-${colorScheme}`)
+      })
 
     it('is used by keyboard: every control, the members in the picture, and back out', async () => {
       show(viewOf(some(5)))

@@ -52,7 +52,7 @@ export class Graph {
   }
   #mono = 'monospace'
 
-  /** `members`: { id, tone, issuer, issuedAt, life (0 to 1), self }, this node first. */
+  /** `members`: { id, tone, shape, issuer, issuedAt, life (0 to 1), self }, this node first. */
   update(members) {
     const { rings, places } = ringLayout(members.length)
     this.#rings = rings
@@ -246,13 +246,23 @@ export class Graph {
     context.beginPath()
     context.arc(x, y, size, 0, 2 * Math.PI)
     context.fillStyle = colour
-    // Not by colour alone: who does not answer, or has lapsed, is hollow.
-    if (dot.hollow) {
+    // Not by colour alone: who does not answer is crossed out, who has lapsed dashed, who leaves hollow.
+    if (dot.shape === undefined) context.fill()
+    else {
       context.lineWidth = Math.max(1.5, radius * 0.3)
-      context.setLineDash([3, 2.5])
+      context.setLineDash(dot.shape === 'hollow' ? [] : [3, 2.5])
       context.stroke()
       context.setLineDash([])
-    } else context.fill()
+      if (dot.shape === 'crossed') {
+        const arm = size * 0.5
+        context.beginPath()
+        context.moveTo(x - arm, y - arm)
+        context.lineTo(x + arm, y + arm)
+        context.moveTo(x + arm, y - arm)
+        context.lineTo(x - arm, y + arm)
+        context.stroke()
+      }
+    }
     if (dot.id === this.#selected) {
       context.beginPath()
       context.arc(x, y, ring + 6, 0, 2 * Math.PI)

@@ -17,6 +17,8 @@ import { clockTime, setText, shortId } from './text.js'
 import { tell } from './words.js'
 
 const POLL_MS = 5_000
+/** How a dot is drawn whose member is not there as it should be. */
+const SHAPES = { unreachable: 'crossed', lapsed: 'dashed', leaving: 'hollow' }
 const SILENT_MS = 20_000
 
 let raw
@@ -62,7 +64,7 @@ const drawAll = () => {
     view.list.map((member) => ({
       id: member.peerId,
       tone: member.tone,
-      hollow: member.state === 'unreachable' || member.state === 'lapsed' || member.state === 'leaving',
+      shape: SHAPES[member.state],
       issuer: member.issuer,
       issuedAt: member.issuedAt,
       life: lifeOf(member, view.nowMs),
