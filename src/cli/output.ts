@@ -27,8 +27,12 @@ export const printJson = (value: unknown): void => printLine(toJson(value))
 /** As a terminal shows it: without its colours. */
 const widthOf = (cell: string): number => stripVTControlCharacters(cell).length
 
-/** A table whose columns are as wide as their widest cell. */
-export const table = (rows: readonly (readonly string[])[]): string => {
+/** A line end in what somebody sent must not begin a row of his own. */
+const onOneLine = (cell: string): string => cell.replace(/[\n\t]/g, (char) => (char === '\n' ? '\\n' : '\\t'))
+
+/** A table whose columns are as wide as their widest cell; a row is a line. */
+export const table = (cells: readonly (readonly string[])[]): string => {
+  const rows = cells.map((row) => row.map(onOneLine))
   const widths: number[] = []
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))
   const padded = (cell: string, i: number): string => cell + ' '.repeat(widths[i]! - widthOf(cell))
