@@ -241,6 +241,47 @@ describe('the members of a node', () => {
     assert.ok(!bench.members.isLinked(textOf(others[2]!)))
   })
 
+  it('may have this node make quotes, lapsed or not; who was met at the gate with the secret alone may not, nor who is out', async () => {
+    const bench = new Bench()
+    const [a, b, stranger, secretOnly] = others as [Peer, Peer, Peer, Peer]
+    bench.admit(a, b)
+    await bench.members.start()
+    // It signed a credential for itself with the cluster's key: that is what whoever has the secret can do.
+    const record = (await openRecord(await sealed(secretOnly, secretOnly))).record
+    bench.members.role().keep({ table: bench.table.value, effects: [{ kind: 'challenge', peerId: secretOnly.id, record }] })
+    assert.deepEqual(
+      [a, b, stranger, secretOnly].map(({ id }) => [bench.members.mayChallenge(id), bench.members.isKnown(id)]),
+      [
+        [true, true],
+        [true, true],
+        [false, false],
+        [false, true],
+      ],
+    )
+    assert.equal(await bench.hears(secretOnly, secretOnly, secretOnly), 'ignore', 'nor by what it gossips')
+    assert.ok(!bench.members.mayChallenge(secretOnly.id))
+    bench.members.role().keep(revoke(bench.table.value, { peerId: b.id }, Uint8Array.of(1), bench.members.now()))
+    assert.ok(!bench.members.mayChallenge(b.id) && !bench.members.isKnown(b.id))
+    await bench.pass(LIFETIME_MS + 60_000)
+    assert.ok(!bench.members.isLinked(textOf(a)), 'its lease has ended')
+    assert.ok(bench.members.mayChallenge(a.id))
+  })
+
+  it('take the last sequence that there is: nothing is newer, but for the word that its author leaves', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a, b)
+    await bench.members.start()
+    const sequence = 2n ** 64n - 1n
+    assert.equal(await bench.hears(a, a, us, { sequence }), 'accept')
+    for (const stale of [0n, 5n, sequence - 1n]) assert.equal(await bench.hears(a, a, us, { sequence: stale }), 'ignore')
+    assert.ok(bench.members.isLinked(textOf(a)))
+    assert.equal(await bench.hears(b), 'accept', 'others go on')
+    assert.equal(await bench.hears(a, a, us, { sequence, state: 'leaving' }), 'accept')
+    assert.ok(!bench.members.isLinked(textOf(a)))
+    assert.ok(bench.members.isLinked(textOf(b)))
+  })
+
   for (const off of [31 * DAY_MS, -31 * DAY_MS]) {
     it(`issue nothing and raise an alarm while the machine's clock is ${off / DAY_MS} days off, and throw nobody out`, async () => {
       const bench = new Bench()

@@ -111,6 +111,37 @@ describe('gossip over connections that break', () => {
     connection.abort(new Error('gone'))
   })
 
+  it('keeps nothing of a member that comes and goes, however often', async () => {
+    const [one, flapping, witness] = (await start(3)) as [Member, Member, Member]
+    await one.dial(witness)
+    await one.reaches(witness)
+    let told = 0
+    one.network.onSubscriber((peer) => void (peer.equals(flapping.network.peerId) && told++))
+    for (let i = 1; i <= 25; i++) {
+      await Promise.all([one.dial(flapping), flapping.dial(one)])
+      while (!subscribed(one, flapping) || !subscribed(flapping, one)) {
+        await sleep(5)
+        for (const { network } of [one, flapping]) network.mend()
+      }
+      assert.ok(connectionsTo(one, flapping).length <= 2)
+      const streams = connectionsTo(one, flapping).flatMap((connection) => connection.streams)
+      assert.ok(streams.filter(({ protocol }) => protocol === GOSSIP).length <= 8)
+      for (const connection of connectionsTo(i % 2 === 0 ? one : flapping, i % 2 === 0 ? flapping : one)) {
+        connection.abort(new Error('down'))
+      }
+      while (connectionsTo(one, flapping).length > 0) await sleep(5)
+      assert.ok(!subscribed(one, flapping))
+    }
+    assert.ok(told >= 25 && told <= 100, `told of ${told} times`)
+    assert.deepEqual(
+      one.network.libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString()),
+      [witness.id],
+    )
+    assert.equal((await one.network.libp2p.peerStore.all()).length <= 2, true)
+    await one.network.publish(bytes('still here'))
+    await witness.hears('still here')
+  })
+
   for (const [name, cut] of Object.entries({
     'lines that are cut': async (_connections, relays) => {
       await Promise.all(relays.map((relay) => relay.cut()))

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { type Clock, systemClock } from '../../src/base/index.ts'
+import type { MeshNode } from '../../src/index.ts'
+import { within } from '../mesh/support.ts'
+import { InProcess } from './support.ts'
+
+const DAY_MS = 86_400_000
+const LIMIT_MS = 60_000
+
+describe('a member whose clock jumps', () => {
+  it('is named by the others, and costs nobody a place in a table, its own included', async () => {
+    const mesh = await InProcess.open()
+    let offMs = 0
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + offMs }
+    try {
+      const first = await mesh.first()
+      const others = [first]
+      for (const name of ['second', 'third']) {
+        const node = await mesh.node(name, { entry: mesh.entry(first) })
+        await node.start()
+        others.push(node)
+      }
+      const jumping = await mesh.node('jumping', { entry: mesh.entry(first), clock, attester: mesh.td({ clock }) })
+      await jumping.start()
+      const all = [...others, jumping]
+      const idOf = (node: MeshNode): string => node.status().peerId!
+      const until = (node: MeshNode, what: string, holds: () => boolean) =>
+        within(
+          LIMIT_MS,
+          what,
+          new Promise<void>((resolve) => {
+            const look = () => {
+              if (!holds()) return
+              stop()
+              resolve()
+            }
+            const stop = node.events.listen(() => queueMicrotask(look))
+            look()
+          }),
+        )
+      const names = (node: MeshNode, alarm: string) => node.status().alarms.filter((each) => each.alarm === alarm)
+      await Promise.all(all.map((node) => until(node, 'a complete table', () => node.members().length === all.length)))
+
+      const lost: string[] = []
+      for (const node of all) {
+        node.events.listen((event) => {
+          if (event.kind === 'member' && ['left', 'revoked', 'ended'].includes(event.change)) lost.push(event.peerId)
+        })
+      }
+      for (const jumpMs of [31 * DAY_MS]) {
+        offMs = jumpMs
+        await Promise.all(
+          others.map((node) =>
+            until(node, `its name, at ${jumpMs}`, () =>
+              names(node, 'member_clock').some(({ peerId }) => peerId === idOf(jumping)),
+            ),
+          ),
+        )
+        for (const node of others) {
+          assert.equal(names(node, 'own_clock').length, 0)
+          assert.deepEqual(
+            node
+              .members()
+              .map(({ peerId }) => peerId)
+              .sort(),
+            all.map(idOf).sort(),
+          )
+        }
+        offMs = 0
+        await Promise.all(
+          others.map((node) => until(node, 'the end of the alarm', () => names(node, 'member_clock').length === 0)),
+        )
+      }
+      await until(jumping, 'the end of its own alarm', () => names(jumping, 'own_clock').length === 0)
+      assert.deepEqual(
+        jumping
+          .members()
+          .map(({ peerId }) => peerId)
+          .sort(),
+        all.map(idOf).sort(),
+      )
+      assert.equal(jumping.status().state, 'member')
+      assert.deepEqual(lost, [])
+    } finally {
+      await mesh.close()
+    }
+  }).timeout(300_000)
+})
