@@ -117,7 +117,8 @@ export class Gate {
   /** The peer is a member: the services start it if there is a connection. Safe to call again: they keep what they have. */
   admitted(peer: PeerId): void {
     if (!this.#isMember(peer)) return
-    const connection = this.#components.connectionManager.getConnections(peer).find(({ status }) => status === 'open')
+    // The newest: who dials again may have lost the older ones without a word.
+    const connection = this.#components.connectionManager.getConnections(peer).findLast(({ status }) => status === 'open')
     if (connection === undefined) return
     this.#started.set(peer.toString(), peer)
     for (const topology of new Set(this.#topologies.values())) topology.onConnect?.(peer, this.#bounded(connection))

@@ -111,6 +111,22 @@ describe('gossip over connections that break', () => {
     connection.abort(new Error('gone'))
   })
 
+  it('takes the newest of several connections: an older one may be dead without a word', async () => {
+    const clock = { ...systemClock, deadline: (ms: number, parent?: AbortSignal) => systemClock.deadline(ms * 1_000, parent) }
+    const [one, other] = (await start(2, { clock })) as [Member, Member]
+    one.expel(other)
+    other.expel(one)
+    const { relay, address } = await cluster.relay(other)
+    const dead = await one.network.libp2p.dial(address)
+    relay.silence()
+    const alive = await dialAgain(one, other)
+    one.admit(other)
+    other.admit(one)
+    await Promise.all([one.reaches(other), other.reaches(one)])
+    assert.ok([dead, alive].every(({ status }) => status === 'open'))
+    dead.abort(new Error('gone'))
+  })
+
   it('keeps nothing of a member that comes and goes, however often', async () => {
     const [one, flapping, witness] = (await start(3)) as [Member, Member, Member]
     await one.dial(witness)
