@@ -29,7 +29,7 @@ const dialer = (peerKey: PrivateKey, clusterId: Uint8Array, from?: string): Prom
   })
 
 /** Of one app, as every node of these tests has it. */
-const identities = async (): Promise<AppIdentity[]> =>
+export const identities = async (): Promise<AppIdentity[]> =>
   (await readApps([{ name: 'app', socket: { path: '/unused' } }], systemRandom.bytes(32))).map(({ identity }) => identity)
 
 export interface LightJoiner {
