@@ -76,8 +76,13 @@ export class Attesting {
 
   /** What it showed entitles it to be challenged. */
   meet(peer: string, record: MemberRecord): void {
-    this.#met.note(peer, record, this.#init.outlook.monotonicMs())
+    const { outlook, members, compare } = this.#init
+    this.#met.note(peer, record, outlook.monotonicMs())
     this.#renew({ type: 'tick' })
+    // Who has only its own word makes nobody whole but its like. Of others that it once knew it lets itself be made whole: it
+    // knocks back, for those whom they let in meanwhile vouch for each other, and are unknown here until then.
+    const alone = members.own.selfIssued() || members.own.remainingMs() <= 0
+    if (alone && this.#met.get(peer)?.standing === 'lapsed' && outlook.entry(peer) !== undefined) void compare(peer)
   }
 
   met(): IterableIterator<[string, MetPeer]> {

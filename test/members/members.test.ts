@@ -51,6 +51,7 @@ class Bench {
   ping: (peer: string) => 'answered' | 'refused' | 'silent' = () => 'answered'
   challenge: (peer: string) => ChallengeOutcome | undefined = () => ({ outcome: 'no_answer', error: new Error('gone') })
   judged = 0
+  selfIssued = false
 
   constructor() {
     const { clock } = this
@@ -83,7 +84,7 @@ class Bench {
     this.members = new Members({
       table: this.table,
       rules: rulesOf(us),
-      own: { remainingMs: () => LIFETIME_MS, selfIssued: () => false },
+      own: { remainingMs: () => LIFETIME_MS, selfIssued: () => this.selfIssued },
       facts: () => ({
         clusterId,
         peerId: us.id,
@@ -239,6 +240,29 @@ describe('the members of a node', () => {
     await bench.pass(LIFETIME_MS / 64)
     assert.ok(bench.count(`challenge ${textOf(others[2]!)}`) > 0)
     assert.ok(!bench.members.isLinked(textOf(others[2]!)))
+  })
+
+  it('knock back where they were parted for longer than a lease, and whom they once knew comes with the word of one unknown here', async () => {
+    const bench = new Bench()
+    const [a, unknown, newcomer] = others as [Peer, Peer, Peer]
+    bench.admit(a)
+    await bench.members.start()
+    await bench.pass(LIFETIME_MS + 2_000)
+    bench.selfIssued = true
+    const knocks = async (peer: Peer): Promise<void> => {
+      const record = (await openRecord(await sealed(peer, unknown))).record
+      bench.calls.length = 0
+      bench.members.role().keep({ table: bench.table.value, effects: [{ kind: 'challenge', peerId: peer.id, record }] })
+    }
+    await knocks(a)
+    assert.equal(bench.count(`sync ${textOf(a)}`), 1)
+    // Nobody knows whose member that is: this node's record is not for it.
+    await knocks(newcomer)
+    assert.equal(bench.count('sync'), 0)
+    // Who is whole itself challenges instead.
+    bench.selfIssued = false
+    await knocks(a)
+    assert.equal(bench.count('sync'), 0)
   })
 
   it('may have this node make quotes, lapsed or not; who was met at the gate with the secret alone may not, nor who is out', async () => {
