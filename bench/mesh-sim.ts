@@ -6,15 +6,20 @@
  *              falsely taken for unreachable
  * `npm run bench:mesh:sim [-- --nodes 25,100,300,1000 --kills 3 --rest 60 --json]`; also writes .bench/mesh-sim.json.
  *
- * Bytes a second a member = r · (D − 1) · (m + G) + p · P + s · S + b, where
+ * Bytes a second a member = r · (L · (m + G) + (L + 1) · W) + c / T · (m + G) + H · (3 r · I + (1 − e^(−3 r)) · F) + p · P + s · S + b,
+ * where the gossip's numbers are those that `bench:mesh -- --traffic` counts in 25 real nodes
  *   r  messages a second that the whole cluster publishes: one record in two seconds, whatever N, and each member's renewals, at
  *      most 2 N / lifetime a second: as much again only at N = 900 and a lifetime of an hour
- *   D  members that one relays to: 6 at most, so that a message takes log N / log D steps
+ *   L  members that one relays a message to: of 4 to 6 links one brought it; it takes log N / log 4 steps
  *   m  bytes of a message, G those that gossipsub adds: author, sequence number, topic, signature and key
+ *   W  bytes of an IDONTWANT, which goes to all links when a message comes
+ *   c  connections, to all of which an author sends; T seconds between its records, N / r: less the more members there are
+ *   H  members that are offered the messages of three heartbeats with each of them; I bytes of an id, F of a frame and topic
  *   p  pings a second: one in a second, whatever N; P bytes of one, both ways
  *   s  streams a second that a member opens; S what opening one costs, both ways
  *   b  bytes a second in streams: 54 of digests for each member, at intervals that grow with N from 60 on, so at most 54 a
  *      second and side; and each renewal's evidence
+ * Nothing in it grows with N but c, as log N, over T, and the renewals' share of r.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -46,9 +51,15 @@ const { values } = parseArgs({
 })
 const JOINS = 5
 const LIFETIME_MS = 3_600_000
-/** As src/net has them. */
-const DEGREE = 6
+/** As src/net has it. */
 const CONNECTIONS = 12
+const RELAYED_TO = 4.5
+const OFFERED_TO = 4
+const OFFERED_HEARTBEATS = 3
+const ID_BYTES = 48
+/** The topic, and what yamux and noise add. */
+const OFFER_BYTES = 44 + 30
+const IDONTWANT_BYTES = ID_BYTES + 10 + 30
 // Of a message, beside its data: peer id 38, sequence number 8, topic 42, signature 64, key 36, and protobuf's own.
 const GOSSIP_BYTES = 204
 // Negotiated once (2 × 2 × 20 bytes of multistream and protocol id), 32 bytes there and back, each frame with yamux's 12 and
@@ -162,7 +173,12 @@ const measure = async (size: number, kills: number, restMs: number) => {
   // A refresh each interval at most, and one for each renewal.
   const messages = (members * 1000) / republishIntervalMs(members) + (2 * members) / (LIFETIME_MS / 1000)
   const messageBytes = network.sent.publishedBytes / network.sent.published
-  const gossip = messages * (DEGREE - 1) * (messageBytes + GOSSIP_BYTES)
+  const wholeBytes = messageBytes + GOSSIP_BYTES
+  const relayed = messages * (RELAYED_TO * wholeBytes + (RELAYED_TO + 1) * IDONTWANT_BYTES)
+  const authored = (messages / members) * Math.min(CONNECTIONS * 2, members) * wholeBytes
+  const inWindow = OFFERED_HEARTBEATS * messages
+  const offered = OFFERED_TO * (inWindow * ID_BYTES + (1 - Math.exp(-inWindow)) * OFFER_BYTES)
+  const gossip = relayed + authored + offered
   const pings = (sent('pings') / seconds / members) * PING_BYTES
   const streams = (sent('streams') / seconds / members) * STREAM_BYTES + sent('streamBytes') / seconds / members
   // Credentials are renewed at half their life.

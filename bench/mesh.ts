@@ -3,7 +3,8 @@
  *   converge   from the last node's readiness until every table is complete
  *   notice     from `kill -9` of a member until every other one holds it for unreachable
  *   rest       bytes a second written to sockets and processor share, a member, while nothing happens; false accusations
- * `npm run bench:mesh [-- --nodes 3,10,25 --kills 5 --rest 60 --json]`; also writes .bench/mesh.json.
+ * `npm run bench:mesh [-- --nodes 3,10,25 --kills 5 --rest 60 --settle 10 --traffic --json]`; also writes .bench/mesh.json.
+ * `--settle` seconds pass before rest is measured; `--traffic` tells what the bytes at rest are for (bench/traffic.mjs).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '3,10,25' },
     kills: { type: 'string', default: '5' },
     rest: { type: 'string', default: '60' },
+    settle: { type: 'string', default: '10' },
+    traffic: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -37,6 +40,9 @@ const quantile = (values: readonly number[], q: number): number => {
 }
 const progress = (text: string): void => void (values.json || process.stderr.write(`${text}\n`))
 
+/** Sums since a member began, by what they are for. */
+type Counts = Record<string, { bytes: number; frames: number }>
+
 interface Line {
   event: string
   peer?: string
@@ -46,6 +52,7 @@ interface Line {
 class MemberProcess {
   readonly child: ChildProcess
   readonly lines: Line[] = []
+  readonly counts: { atMs: number; counts: Counts }[] = []
   readonly ready: Promise<{ peerId: string; cluster: string; addresses: string[] }>
   peerId = ''
   readyMs = 0
@@ -61,11 +68,13 @@ class MemberProcess {
       '--anchor',
       `file:${join(folder, 'anchor')}`,
     ]
-    const args = ['bin/dstack-mesh.js', 'up', '--json', '--status-listen', 'none', ...common, ...own, ...flags]
+    const counting = values.traffic ? ['--import', './bench/traffic.mjs'] : []
+    const args = [...counting, 'bin/dstack-mesh.js', 'up', '--json', '--status-listen', 'none', ...common, ...own, ...flags]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
     createInterface({ input: this.child.stderr! }).on('line', (text) => {
       this.logBytes += text.length + 1
-      const { event, peer, time } = JSON.parse(text) as { event: string; peer?: string; time: string }
+      const { event, peer, time, counts } = JSON.parse(text) as { event: string; peer?: string; time: string; counts?: Counts }
+      if (counts !== undefined) this.counts.push({ atMs: Date.parse(time), counts })
       this.lines.push({ event, atMs: Date.parse(time), ...(peer !== undefined && { peer }) })
     })
     this.ready = once(createInterface({ input: this.child.stdout! }), 'line').then(([line]) => {
@@ -98,6 +107,19 @@ class MemberProcess {
     return { cpuMs: ((Number(stat[11]) + Number(stat[12])) * 1_000) / CLOCK_TICKS_PER_SECOND, bytes: written - this.logBytes }
   }
 
+  /** Bytes and frames a second between the first and the last time that it told of them in those milliseconds. */
+  traffic(fromMs: number, untilMs: number): Counts {
+    const told = this.counts.filter(({ atMs }) => atMs >= fromMs && atMs <= untilMs)
+    const [first, last] = [told[0], told.at(-1)]
+    if (first === undefined || last === undefined || first === last) return {}
+    const seconds = (last.atMs - first.atMs) / 1_000
+    const perSecond = ([kind, { bytes, frames }]: [string, Counts[string]]) => {
+      const before = first.counts[kind] ?? { bytes: 0, frames: 0 }
+      return [kind, { bytes: (bytes - before.bytes) / seconds, frames: (frames - before.frames) / seconds }] as const
+    }
+    return Object.fromEntries(Object.entries(last.counts).map(perSecond))
+  }
+
   async residentMb(): Promise<number> {
     return Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${this.child.pid}/status`, 'utf8'))![1]) / 1024
   }
@@ -118,6 +140,16 @@ const settle = async <T>(what: string, look: () => T | undefined): Promise<T> =>
     if (systemClock.monotonicMs() - sinceMs > LIMIT_MS) throw new Error(`${what} took longer than ${LIMIT_MS} ms`)
     await systemClock.sleep(LOOK_MS)
   }
+}
+
+/** The most first. */
+const meanTraffic = (members: readonly Counts[]): [string, Counts[string]][] => {
+  const kinds = new Set(members.flatMap((counts) => Object.keys(counts)))
+  const mean = (kind: string, of: 'bytes' | 'frames'): number =>
+    Number((members.reduce((sum, counts) => sum + (counts[kind]?.[of] ?? 0), 0) / members.length).toFixed(2))
+  return [...kinds]
+    .map((kind): [string, Counts[string]] => [kind, { bytes: mean(kind, 'bytes'), frames: mean(kind, 'frames') }])
+    .sort(([, a], [, b]) => b.bytes - a.bytes)
 }
 
 const measure = async (count: number) => {
@@ -148,7 +180,7 @@ const measure = async (count: number) => {
     progress(`${count} nodes: tables complete ${convergedMs} ms after the last join`)
 
     // What starting left to do is over.
-    await systemClock.sleep(10_000)
+    await systemClock.sleep(Number(values.settle) * 1_000)
     const before = await Promise.all(members.map((member) => member.used()))
     const restSinceMs = systemClock.now()
     await systemClock.sleep(restMs)
@@ -159,6 +191,10 @@ const measure = async (count: number) => {
     const falselyAccused = members.reduce((sum, member) => sum + member.accusations(restSinceMs), 0)
     const residentMb = await Promise.all(members.map((member) => member.residentMb()))
     progress(`${count} nodes: ${Math.round(quantile(bytes, 0.5))} B/s, ${quantile(cpu, 0.5).toFixed(2)} % a member at rest`)
+    const traffic = meanTraffic(members.map((member) => member.traffic(restSinceMs, systemClock.now())))
+    for (const [kind, { bytes, frames }] of traffic) {
+      progress(`  ${kind.padEnd(32)}${bytes.toFixed(0).padStart(6)} B/s${frames.toFixed(2).padStart(8)} frames/s`)
+    }
 
     const noticed: number[] = []
     const kills = Math.min(Number(values.kills), count - 2)
@@ -184,6 +220,7 @@ const measure = async (count: number) => {
         cpuPercent: { p50: round(quantile(cpu, 0.5), 2), max: round(Math.max(...cpu), 2) },
         residentMb: round(quantile(residentMb, 0.5)),
         falseAccusations: falselyAccused,
+        ...(values.traffic && { traffic: Object.fromEntries(traffic) }),
       },
     }
   } finally {

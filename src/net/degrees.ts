@@ -25,10 +25,13 @@ export interface Degrees {
 }
 
 /**
- * Whom a member relays to, from the number of other members. Gossipsub's own values reach 1,000 members in four steps; below
- * seven members they are more than there are, and a node would look for more at every heartbeat.
+ * Whom a member relays to, from the number of other members. Every message crosses each of these links, and members' records are
+ * most of what a mesh at rest says: with gossipsub's own values (6, and up to 12, so 8 on average) two thirds more than with 4.
+ * That reaches 1,000 members in five steps; who publishes sends to all whom it is connected to, and what gets lost is offered
+ * again with each heartbeat. Below five members they are more than there are, and a node would look for more at every heartbeat.
  */
 export const degrees = (others: number): Degrees => {
-  const D = Math.max(1, Math.min(6, others))
-  return { D, Dlo: Math.min(4, D), Dhi: 2 * D, Dscore: Math.min(4, D), Dout: Math.min(2, D >> 1, Math.min(4, D) - 1) }
+  const D = Math.max(1, Math.min(4, others))
+  const Dlo = Math.min(3, D)
+  return { D, Dlo, Dhi: Math.max(D, Math.ceil(1.5 * D)), Dscore: Math.min(3, D), Dout: Math.min(2, D >> 1, Dlo - 1) }
 }

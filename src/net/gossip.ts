@@ -21,6 +21,8 @@ const UNSENT_BYTES_MAX = 2 * FRAME_BYTES_MAX
 const INBOUND_BUDGET = { burstBytes: 2 * FRAME_BYTES_MAX, bytesPerSecond: 128 * 1024 }
 /** Old streams end a little after new ones have begun. */
 const STREAMS_PER_CONNECTION = 4
+/** Members beside those relayed to, to whom each heartbeat offers the last messages. Higher: what was lost is repaired surer. */
+const OFFERED_TO = 4
 /** A message that comes again later than this is stale to the validator anyhow. Lower: less memory under a flood. */
 const SEEN_MS = 30_000
 /** Of each kind in one frame. A member has one topic; ids that a frame asks for or offers are those of the last seconds. */
@@ -107,6 +109,7 @@ export class Gossip implements Startable {
       awaitRpcMessageHandler: true,
       tagMeshPeers: false,
       seenTTL: SEEN_MS,
+      Dlazy: OFFERED_TO,
       maxInboundStreams: STREAMS_PER_CONNECTION,
       maxOutboundStreams: STREAMS_PER_CONNECTION,
       maxInboundDataLength: FRAME_BYTES_MAX,

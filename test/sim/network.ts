@@ -5,7 +5,7 @@ import { type Carry, SimStream } from './streams.ts'
 import type { Owner, SimRandom, Timeline } from './time.ts'
 
 /** As src/net has it: members that one relays to. */
-const DEGREE = 6
+const DEGREE = 4
 /** Who did not get it is offered it with the next heartbeat. */
 const HEARTBEAT_MS = 1_000
 const DIAL_TIMEOUT_MS = 5_000
@@ -237,9 +237,13 @@ export class SimNetwork {
   }
 
   #spread(message: Message, from: Host): boolean {
-    const neighbours = this.#neighbours(from)
+    // Who publishes sends to all that it is connected to. In a small cluster that is everybody, and nothing would be relayed.
+    const publishes = from.peer === message.author && from.linked.size > LARGE
+    const neighbours = publishes
+      ? this.#random.shuffled(this.#linkedWith(from)).slice(0, this.connections)
+      : this.#neighbours(from)
     const missing = neighbours.filter(({ peer }) => !message.seen.has(peer.text))
-    const chosen = missing.length <= DEGREE ? missing : this.#random.shuffled(missing).slice(0, DEGREE)
+    const chosen = publishes || missing.length <= DEGREE ? missing : this.#random.shuffled(missing).slice(0, DEGREE)
     for (const to of chosen) this.#send(message, from, to)
     if (this.weather.loss > 0 || missing.length > DEGREE) {
       this.#timeline.after(this.#random.between(0, HEARTBEAT_MS), () => this.#offer(message, from), from)
