@@ -10,10 +10,10 @@ import { readSettings } from '../src/index.ts'
 import { ask } from './mesh/support.ts'
 import { InProcess } from './node/support.ts'
 
-const readme = readFileSync('README.md', 'utf8')
 const porting = readFileSync('docs/porting.md', 'utf8')
+const certificates = readFileSync('docs/certificates.md', 'utf8')
 /** The first code block of a language after some text. */
-const block = (after: string, language: string, document = readme): string => {
+const block = (after: string, language: string, document: string): string => {
   const rest = document.slice(document.indexOf(after))
   const found = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(rest)?.[1]
   assert.ok(found !== undefined && document.includes(after), `no ${language} after ${after}`)
@@ -29,7 +29,7 @@ const replaced = (text: string, pairs: Readonly<Record<string, string>>): string
   return out
 }
 
-describe('the examples of the README', function () {
+describe('the examples of the documents', function () {
   this.timeout(30_000)
   let mesh: InProcess
   before(async () => {
@@ -58,7 +58,7 @@ describe('the examples of the README', function () {
 
     let runs = 0
     const run = async (appId: string, name: string): Promise<string> => {
-      const example = replaced(block('<!-- checkServerIdentity', 'ts'), {
+      const example = replaced(block('<!-- checkServerIdentity', 'ts', certificates), {
         "from 'dstack-mesh'": `from ${JSON.stringify(pathToFileURL('src/index.ts').href)}`,
         'G…': cluster_id,
         "readFileSync('genesis')": `readFileSync(${JSON.stringify(join(mesh.folder, 'first', 'genesis'))})`,
@@ -96,9 +96,9 @@ describe('the examples of the README', function () {
   it("show on an EVM chain whose a domain's key is", async () => {
     const { key } = await json<{ key: string }>('/v1/domain', { domains: ['app.example.org'] })
     const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-65)
-    assert.ok(readme.includes('GET /attest/tls/<public key in hex>'))
+    assert.ok(certificates.includes('GET /attest/tls/<public key in hex>'))
     const bytes = await fetchBytes(mesh.socket('first'), `/attest/tls/${publicKey.toString('hex')}`)
-    assert.match(block('One TLS certificate', 'solidity'), /abi\.encodePacked\("attest", appData\)/)
+    assert.match(block('One TLS certificate', 'solidity', certificates), /abi\.encodePacked\("attest", appData\)/)
     const appData = keccak_256(Buffer.concat([Buffer.from('tls'), publicKey]))
     const digest = keccak_256(Buffer.concat([Buffer.from('attest'), appData]))
     const recovered = (v: number, rs: Uint8Array, of: Uint8Array) =>
