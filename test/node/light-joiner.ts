@@ -1,7 +1,7 @@
 /** Joiners and attackers without a whole node around them, so that hundreds fit into one process. */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Libp2p, PrivateKey, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -19,7 +19,7 @@ import { attest } from '../../src/node/membership.ts'
 import { keyDeriver } from '../../src/node/parts.ts'
 
 /** A libp2p node that only dials, from an address of its own where one is given. */
-const dialer = (peerKey: PrivateKey, clusterId: Uint8Array, from?: string): Promise<Libp2p<{ onboard: Onboard }>> =>
+export const dialer = (peerKey: PrivateKey, clusterId: Uint8Array, from?: string): Promise<Libp2p<{ onboard: Onboard }>> =>
   createLibp2p({
     privateKey: peerKey,
     transports: [tcp(from === undefined ? {} : { dialOpts: { localAddress: from } as object })],
@@ -78,6 +78,21 @@ export const joinLightly = async ({ cluster, peers, attester, timeoutMs, from, l
   }
 }
 
+/** Says Hello, and hears the Challenge; the stream stays open for what its caller says next. */
+export const hello = async (connection: Connection, clusterId: Uint8Array, signal: AbortSignal) => {
+  const stream = await connection.newStream(ONBOARD_PROTOCOL, { signal })
+  try {
+    const messages = messagesOf(stream, { maxBytes: 8_192, stepTimeoutMs: 5_000, timer: systemClock, signal })
+    const joinerNonce = systemRandom.bytes(32)
+    await messages.write(encodeHello({ clusterId, joinerNonce }))
+    const { onboarderNonce } = decodeChallenge(await messages.read(4_096))
+    return { stream, messages, joinerNonce, onboarderNonce }
+  } catch (error) {
+    stream.abort(new Error('not challenged'))
+    throw error
+  }
+}
+
 /**
  * Garbage as fast as it is taken: each of `peers` peers of one host says Hello and sends a Request that is whole but for its quote,
  * which is of a platform that nobody trusts, again and again until the signal aborts. What it was answered is counted.
@@ -97,17 +112,10 @@ export const flood = async (
       let stream: Stream | undefined
       try {
         const connection = await node.dial(multiaddr(target.address), { signal: deadline.signal })
-        stream = await connection.newStream(ONBOARD_PROTOCOL, { signal: deadline.signal })
         const onboarder = connection.remotePeer.toMultihash().bytes
-        const messages = messagesOf(stream, {
-          maxBytes: 8_192,
-          stepTimeoutMs: 5_000,
-          timer: systemClock,
-          signal: deadline.signal,
-        })
-        const joinerNonce = systemRandom.bytes(32)
-        await messages.write(encodeHello({ clusterId, joinerNonce }))
-        const { onboarderNonce } = decodeChallenge(await messages.read(4_096))
+        const said = await hello(connection, clusterId, deadline.signal)
+        const { messages, joinerNonce, onboarderNonce } = said
+        stream = said.stream
         counts.challenged++
         const kemPublicKey = systemRandom.bytes(1_216)
         const binding = onboardBinding({ clusterId, joiner, onboarder }, joinerNonce, onboarderNonce, kemPublicKey)

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/base/index.ts'
 import type { MeshNode } from '../../src/index.ts'
 import type { NodeEvent } from '../../src/node/events.ts'
 import { getKey, within } from '../mesh/support.ts'
+import { heldBytes } from './held-bytes.ts'
 import { joinLightly } from './light-joiner.ts'
 import { InProcess } from './support.ts'
 import { somebody, TurnedMember } from './turned-member.ts'
@@ -29,16 +30,6 @@ const verdict = (node: MeshNode, wanted: string): Promise<void> =>
       })
     }),
   )
-
-/** Objects that are held, after what can be let go has been. */
-const heldBytes = async (): Promise<number> => {
-  for (let i = 0; i < 3; i++) {
-    global.gc?.()
-    await new Promise(setImmediate)
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 describe('a member that turned, to full nodes', function () {
   this.timeout(120_000)
