@@ -12,6 +12,7 @@ import {
 } from '../records/index.ts'
 import { equals, MalformedError } from '../wire/index.ts'
 import { MEMBERS_MAX, SENT_AHEAD_MAX_MS } from './constants.ts'
+import { peerKey } from './peer-map.ts'
 
 /** Both clocks at one moment. */
 export interface Instant {
@@ -53,21 +54,26 @@ export type CheckedCredential =
 export const recordRules = (
   rules: Pick<RecordRules, 'clusterId' | 'self'> & Pick<CredentialExpectation, 'signingPublicKey' | 'lifetimeMs'>,
 ): RecordRules => {
-  // By their SHA-256, those whose signatures hold: a member says the same credential in each of its records.
-  const held = new Map<string, CredentialBody>()
+  // Of each peer the last credential whose signatures hold, by its SHA-256: a member says the same one in each of its records. One
+  // for each, so that nobody's many push out others'.
+  const held = new Map<string, { name: string; body: CredentialBody }>()
   return {
     clusterId: rules.clusterId,
     self: rules.self,
     verify: (credential, peerId, nowMs) => {
       const name = hash('sha256', credential)
-      const known = held.get(name)
+      const subject = peerKey(peerId)
+      const last = held.get(subject)
+      const known = last?.name === name ? last.body : undefined
       const { body, message } = known === undefined ? decodeCredential(credential) : { body: known }
       if (!equals(body.peerId, peerId)) return { fault: 'credential_of_another' }
       const expected = { ...rules, nowMs }
       const fault = timeFault(body, expected) ?? (message === undefined ? undefined : signatureFault(body, message, expected))
       if (fault !== undefined) return { fault }
-      if (known === undefined && held.size >= MEMBERS_MAX) held.delete(held.keys().next().value!)
-      held.set(name, body)
+      if (known !== undefined) return { body }
+      held.delete(subject)
+      if (held.size >= MEMBERS_MAX) held.delete(held.keys().next().value!)
+      held.set(subject, { name, body })
       return { body }
     },
   }
@@ -83,7 +89,9 @@ export type RecordFault =
   | Exclude<CredentialFault, 'wrong_cluster'>
 
 /** Throws MalformedError. */
-export const openRecord = async (envelope: Uint8Array): Promise<OpenedRecord> => {
+export const openRecord = async (bytes: Uint8Array): Promise<OpenedRecord> => {
+  // A copy: what is kept of a record are views of it, and of what it came in it may be a thousandth part.
+  const envelope = Uint8Array.from(bytes)
   const record = await openMemberRecord(envelope)
   return { record, envelope, hash: Uint8Array.from(hash('sha256', envelope, 'buffer')) }
 }
