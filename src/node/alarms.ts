@@ -13,8 +13,8 @@ export interface AlarmStatus extends AlarmWords {
   about?: string
 }
 
-/** Members can be many, and each can have its clock wrong. */
-const SHOWN_MAX = 64
+/** Of those about members: these can be many, and each can have its clock wrong. All others are of this node's own, and are shown. */
+const MEMBERS_SHOWN_MAX = 64
 
 /** The alarms that are on, for who looks later than they were told. */
 export class Alarms {
@@ -31,10 +31,14 @@ export class Alarms {
     return [...this.#on.values()]
   }
 
+  get #membersShown(): number {
+    return this.list().filter(({ peerId }) => peerId !== undefined).length
+  }
+
   #note({ alarm, on, peerId, about }: Extract<NodeEvent, { kind: 'alarm' }>, nowMs: number): void {
     const key = JSON.stringify([alarm, peerId, about])
     if (!on) this.#on.delete(key)
-    else if (!this.#on.has(key) && this.#on.size < SHOWN_MAX) {
+    else if (!this.#on.has(key) && (peerId === undefined || this.#membersShown < MEMBERS_SHOWN_MAX)) {
       const since = new Date(nowMs).toISOString()
       this.#on.set(key, {
         alarm,

@@ -50,9 +50,11 @@ describe('the alarms of a node', () => {
     )
   })
 
-  it('are no more than people can read, however many members have a wrong clock', () => {
+  it('are no more than people can read, however many members have a wrong clock, and hide none of the node itself', () => {
     for (let i = 0; i < 1_000; i++) events.emit({ kind: 'alarm', alarm: 'member_clock', on: true, peerId: `${i}` })
     assert.ok(alarms.list().length <= 64)
+    events.emit({ kind: 'alarm', alarm: 'lapsed', on: true })
+    assert.equal(alarms.list().at(-1)?.alarm, 'lapsed')
   })
 
   it('have a code for everything that a reading of a ledger is refused for', () => {
