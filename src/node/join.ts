@@ -64,6 +64,8 @@ export interface JoinResult {
 
 // Implementation constants: tuning.
 
+/** For what a name stands for; a server of names may never say. A dial has a time of its own. */
+const RESOLVE_TIMEOUT_MS = 10_000
 /** One exchange, from the connection to the keyring. */
 const ATTEMPT_TIMEOUT_MS = 40_000
 const FIRST_PAUSE_MS = 250
@@ -178,7 +180,7 @@ const nextOf = (
 
 const dial = async (candidate: Candidate, parts: JoinParts, signal: AbortSignal): Promise<Omit<Reached<Candidate>, 'target'>> => {
   candidate.answer ??= 'nothing so far'
-  const address = await within(parts.resolve(candidate.address), signal)
+  const address = await resolved(candidate.address, parts, signal)
   parts.log.info('join.dialing', { address: candidate.address, ...(address !== candidate.address && { resolved: address }) })
   const connection = await parts.onboard.dial(multiaddr(address), signal)
   parts.log.info('join.dialed', { address: candidate.address, peer: connection.remotePeer.toString() })
@@ -222,6 +224,8 @@ const attempt = async (
       onboarder: { peerId: connection.remotePeer, address, credential: joined.onboarder.credential },
     }
   } catch (error) {
+    // Where the exchange itself was sound, it is still open.
+    connection.abort(error instanceof Error ? error : new Error('not joined'))
     // Our own collateral may be renewed meanwhile; what this TD is will not change.
     if (error instanceof SelfRefusedError && FINAL.has(error.refusal))
       throw new RefusedError(error.code, error.message, { next: 'run what the policy lists', cause: error })
@@ -245,6 +249,11 @@ const failed = (
   log.warn('join.failed', { ...fields, address: candidate.address, answer: candidate.answer })
   const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(candidate.tries++, 10)) * (0.5 + random.uniform())
   candidate.notBeforeMs = Math.max(candidate.notBeforeMs, clock.monotonicMs() + pauseMs)
+}
+
+const resolved = async (address: string, { resolve, clock }: JoinParts, signal: AbortSignal): Promise<string> => {
+  using deadline = clock.deadline(RESOLVE_TIMEOUT_MS, signal)
+  return await within(resolve(address), deadline.signal)
 }
 
 /** A system's resolver cannot be stopped, only left behind. */

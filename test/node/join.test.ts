@@ -15,13 +15,15 @@ const TRY_MS = 10_000
  */
 const joiner = (
   peers: readonly string[],
-  answer: (address: string) => Error,
+  answer: (address: string) => Error | Awaited<ReturnType<Onboard['join']>>,
   draw = 0.5,
   timeoutMs = 3_600_000,
   reached: (address: string) => number | Error = () => 0,
+  changes: Partial<JoinParts> = {},
 ) => {
   const dialed: string[] = []
   const asked: string[] = []
+  const connections: { status: string }[] = []
   const held = { now: 0, most: 0 }
   let exchanges = 0
   const times: number[] = []
@@ -73,6 +75,7 @@ const joiner = (
         connection.status = 'aborted'
       }
       const connection = { status: 'open', address: address.toString(), remotePeer: address, abort }
+      connections.push(connection)
       return connection as unknown as Connection
     },
     async join(connection) {
@@ -83,7 +86,9 @@ const joiner = (
       exchanges--
       held.now--
       pass(TRY_MS)
-      throw answer(address)
+      const answered = answer(address)
+      if (answered instanceof Error) throw answered
+      return answered as never
     },
   }
   const parts: Partial<JoinParts> = {
@@ -99,8 +104,9 @@ const joiner = (
     log: silentLog,
     signal: new AbortController().signal,
     timeoutMs,
+    ...changes,
   }
-  return { dialed, asked, times, held, elapsed: () => elapsedMs, joined: joinCluster(parts as JoinParts) }
+  return { dialed, asked, times, held, connections, elapsed: () => elapsedMs, joined: joinCluster(parts as JoinParts) }
 }
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 const busy = (refusal: Partial<Refusal> = {}) => new RefusalError({ code: 'busy', ...refusal })
@@ -231,6 +237,44 @@ describe('a joiner', () => {
     await assert.rejects(joined, { code: 'policy_refuses_self' })
     assert.equal(dialed.filter((address) => address === good).length, 1)
     assert.ok(asked.length > 1)
+  })
+
+  it('waits for no name that nobody resolves, also where these hold all places', async () => {
+    const names = Array.from({ length: 8 }, (_, n) => `/dns4/n${n}.example/tcp/1`)
+    const { joined, asked, elapsed } = joiner(
+      [...names, good],
+      () => admits(),
+      0.5,
+      3_600_000,
+      () => 0,
+      {
+        resolve: (address) => (address === good ? Promise.resolve(address) : new Promise(() => {})),
+      },
+    )
+    await assert.rejects(joined, { code: 'policy_refuses_self' })
+    assert.deepEqual(asked, [good])
+    assert.ok(elapsed() < 600_000)
+  })
+
+  it('keeps neither keys nor a connection of whoever admits it to a cluster that is not the anchored one', async () => {
+    let wiped = 0
+    const joinedTo = { keyring: { wipe: () => void wiped++ }, genesis: {}, genesisRecord: { network: Uint8Array.of(2) } }
+    const { joined, connections } = joiner(
+      [good, bad],
+      () => joinedTo as never,
+      0.5,
+      3_600_000,
+      () => 0,
+      {
+        anchor: { ...noAnchor, network: Uint8Array.of(1), verify: () => assert.fail('there is no proof') },
+      },
+    )
+    await assert.rejects(joined, { code: 'join_refused' })
+    assert.equal(wiped, 2)
+    assert.deepEqual(
+      connections.map(({ status }) => status),
+      ['aborted', 'aborted'],
+    )
   })
 
   it('dials nothing that a peer offers but addresses with a port', async () => {

@@ -23,7 +23,11 @@ const counting = () => {
       return epoch === 0 ? clusterId : undefined
     },
   })
-  return { looks, rules, judge: (credential: Uint8Array, of: Peer, nowMs = NOW_MS) => rules.verify(credential, of.id, nowMs).fault }
+  return {
+    looks,
+    rules,
+    judge: (credential: Uint8Array, of: Peer, nowMs = NOW_MS) => rules.verify(credential, of.id, nowMs).fault,
+  }
 }
 
 describe('a credential in records', () => {
