@@ -265,6 +265,8 @@ export class MeshNode {
         this.#stopping.signal.throwIfAborted()
       },
     })
+    // From here on it is wiped when anything fails.
+    this.#membership = membership
     const proof = membership.genesis.anchorProof
     // Whoever published it has seen the account.
     const seen = this.#anchor.verify === undefined ? undefined : 'account'
@@ -298,6 +300,7 @@ export class MeshNode {
       signal: this.#stopping.signal,
       timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
     })
+    this.#membership = membership
     this.#proof = proof
     this.#publicSince = publicSince
     this.#onboarder = onboarder.peerId.toString()
@@ -346,7 +349,6 @@ export class MeshNode {
 
   /** From here on this node is a member: it knows the others, serves joiners, and keeps its credential. */
   async #enter(membership: Membership, attester: Attester): Promise<void> {
-    this.#membership = membership
     const { policy } = membership.policy
     for (const insecurity of insecurities(policy)) this.#log.warn('policy.insecure', { insecurity })
     const onJudged = (peerId: Uint8Array, evaluationDataNumber: number) => this.#seen(evaluationDataNumber, peerIdText(peerId))

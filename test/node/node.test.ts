@@ -7,7 +7,7 @@ import { decodeGenesisBundle, verifyGenesisSignature } from '../../protocols/rec
 import { formatClusterId } from '../../protocols/wire/index.ts'
 import { createEmulatedPki } from '../../src/attest/emulator/index.ts'
 import { appReportData } from '../../src/attest/index.ts'
-import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { RefusedError, systemClock, systemRandom } from '../../src/base/index.ts'
 import { type Clock, controlSocketPath } from '../../src/index.ts'
 import { type ClusterKeys, keyDeriver } from '../../src/node/parts.ts'
 import { policyFor } from '../attest/support.ts'
@@ -270,6 +270,32 @@ describe('a node', function () {
       assert.equal(node.status().state, 'stopped', moment)
       assert.throws(() => made!.withSecrets(() => {}), moment)
     }
+  })
+
+  it('wipes the secret when its own anchor does not bear out what was just published', async () => {
+    const deriver = keyDeriver(systemRandom)
+    let made: ClusterKeys | undefined
+    const node = await mesh.node('first', {
+      entry: { kind: 'new' },
+      keys: {
+        generate: () => {
+          made = deriver.generate()
+          return made
+        },
+        adopt: deriver.adopt,
+      },
+      anchor: {
+        witness: 'file',
+        network: Buffer.from('file'),
+        read: async () => undefined,
+        publish: async () => Uint8Array.of(1),
+        verify: async () => {
+          throw new RefusedError('anchor_changed', 'another one is there')
+        },
+      },
+    })
+    await assert.rejects(node.start(), rejectsWith('anchor_changed'))
+    assert.throws(() => made!.withSecrets(() => {}))
   })
 
   it('holds the joiner to the anchor: another genesis than the published one is refused before a quote is made', async () => {
