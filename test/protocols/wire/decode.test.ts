@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Evidence } from '../../../protocols/records/evidence.pb.ts'
 import { decodeEvidence, encodeEvidence } from '../../../protocols/records/index.ts'
+import { MemberRecord } from '../../../protocols/records/member.pb.ts'
 import { decodeStrict, exactly, MalformedError, type MessageShape } from '../../../protocols/wire/index.ts'
 import { bytesOf, key, len, longVarint, uint, varint } from './protobuf.ts'
 
@@ -34,6 +35,34 @@ const malformed = (bytes: Uint8Array, of: MessageShape = shape) => {
   const codec = spyCodec()
   assert.throws(() => decodeStrict('Test', codec, of, bytes), MalformedError)
   assert.equal(codec.seen.length, 0, 'the codec has seen a message that is malformed')
+}
+
+/** The fields of a message, in nothing but bigints; those of number 3 apart, in order. */
+const fieldsOf = (bytes: Uint8Array): [Map<number, bigint | Uint8Array>, Uint8Array[]] => {
+  const fields = new Map<number, bigint | Uint8Array>()
+  const third: Uint8Array[] = []
+  let at = 0
+  const number = (): bigint => {
+    let value = 0n
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = BigInt(bytes[at++]!)
+      value |= (byte & 0x7fn) << shift
+      if (byte < 0x80n) return value
+    }
+  }
+  while (at < bytes.length) {
+    const tag = number()
+    const wire = Number(tag & 7n)
+    if (wire === 0) fields.set(Number(tag >> 3n), number())
+    else {
+      const length = wire === 2 ? Number(number()) : wire === 1 ? 8 : 4
+      const value = bytes.slice(at, at + length)
+      at += length
+      if (tag >> 3n === 3n) third.push(value)
+      else fields.set(Number(tag >> 3n), value)
+    }
+  }
+  return [fields, third]
 }
 
 describe('strict decoding', () => {
@@ -206,6 +235,66 @@ describe('strict decoding', () => {
       }),
       { numRuns: 2_000 },
     )
+  })
+
+  it('has the codec read what a reader of another make does, of any mixture of fields that it lets pass', () => {
+    const member: MessageShape = {
+      1: { name: 'cluster_id', ...exactly(2) },
+      2: { name: 'peer_id', ...exactly(3) },
+      3: { name: 'addresses', type: 'bytes', min: 1, max: 3, repeated: { max: 2 } },
+      4: { name: 'public', type: 'uint', max: 1n },
+      5: { name: 'epoch', type: 'uint', max: 0xffff_ffffn },
+      6: { name: 'sequence', type: 'uint', max: 0xffff_ffff_ffff_ffffn },
+      7: { name: 'state', type: 'uint', max: 2n },
+      8: { name: 'credential', type: 'bytes', min: 1, max: 4 },
+      9: { name: 'sent_at', type: 'uint' },
+    }
+    // Where numbers, lengths and signs of one width end and those of the next begin.
+    const edges = [0, 1, 7, 28, 31, 32, 49, 53, 56, 63, 64].flatMap((bits) => [2n ** BigInt(bits) - 1n, 2n ** BigInt(bits)])
+    const number = fc.oneof(fc.constantFrom(...edges.filter((edge) => edge < 2n ** 64n)), fc.nat(300).map(BigInt))
+    const field = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constantFrom(0, 15, 16, 2 ** 29 - 1, 2 ** 29, 2 ** 32 + 1))
+    const few = fc.uint8Array({ maxLength: 9 })
+    const part = fc.oneof(
+      fc.tuple(fc.constantFrom(4, 5, 6, 7, 9, 10), number).map(([name, value]) => uint(name, value)),
+      fc.tuple(fc.constantFrom(3, 3, 11), fc.uint8Array({ minLength: 1, maxLength: 3 })).map(([name, value]) => len(name, value)),
+      fc.tuple(field, fc.nat(7), few).map(([name, wire, rest]) => bytesOf(key(name, wire), rest)),
+      fc.tuple(field, number, few).map(([name, length, rest]) => bytesOf(key(name, 2), varint(length), rest)),
+      fc
+        .tuple(fc.nat(200), fc.integer({ min: 3, max: 10 }))
+        .map(([value, length]) => bytesOf(longVarint((6 << 3) | 0, length), varint(value))),
+    )
+    const whole = [len(1, [1, 2]), len(2, [3, 4, 5]), len(8, [6])]
+    const mixture = fc
+      .array(part, { maxLength: 4 })
+      .chain((parts) => fc.shuffledSubarray([...whole, ...parts], { minLength: whole.length + parts.length }))
+    let passed = 0
+    fc.assert(
+      fc.property(mixture, (parts) => {
+        const bytes = bytesOf(...parts)
+        let read: MemberRecord
+        try {
+          read = decodeStrict('MemberRecord', MemberRecord, member, bytes)
+        } catch (error) {
+          if (error instanceof MalformedError) return
+          throw error
+        }
+        passed++
+        const [fields, addresses] = fieldsOf(bytes)
+        const { clusterId, peerId, epoch, sequence, state, credential, sentAt } = read
+        assert.deepEqual(
+          [clusterId, peerId, credential],
+          [1, 2, 8].map((name) => fields.get(name)),
+        )
+        assert.deepEqual(read.addresses, addresses)
+        const states = ['unspecified', 'active', 'leaving'].indexOf(state)
+        assert.deepEqual(
+          [read.public ? 1n : 0n, BigInt(epoch), sequence, BigInt(states), BigInt(sentAt)],
+          [4, 5, 6, 7, 9].map((name) => fields.get(name) ?? 0n),
+        )
+      }),
+      { numRuns: 3_000 },
+    )
+    assert.ok(passed > 300, `${passed} passed`)
   })
 
   it('turns whatever the codec throws into MalformedError', () => {
