@@ -22,8 +22,12 @@ export const membersTopic = (clusterId: Uint8Array): string =>
 /**
  * What a receiver makes of a revocation: challenge's `judgeRevocation`. `wrong_cluster`, `unproven` and `sound` say that whoever
  * made it lies; the others, that we cannot tell. Throws MalformedError.
+ * @param options.seed - from our onboarder in our first exchange: it counts also about peers that are not in our table
  */
-export type JudgeRevocation = (revocation: Uint8Array) =>
+export type JudgeRevocation = (
+  revocation: Uint8Array,
+  options?: { seed?: boolean },
+) =>
   | ({ counts: true } & RevokedMember)
   | {
       counts: false
@@ -141,9 +145,13 @@ const REVOCATION_FAULTS = {
   inconclusive: 'inconclusive_revocation',
 } as const
 
-export const tryJudge = (judge: JudgeRevocation, revocation: Uint8Array): ReturnType<JudgeRevocation> | undefined => {
+export const tryJudge = (
+  judge: JudgeRevocation,
+  revocation: Uint8Array,
+  options?: { seed?: boolean },
+): ReturnType<JudgeRevocation> | undefined => {
   try {
-    return judge(revocation)
+    return judge(revocation, options)
   } catch (error) {
     if (error instanceof MalformedError) return undefined
     throw error

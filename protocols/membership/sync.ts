@@ -390,7 +390,7 @@ class Taker {
     if (++this.#revocations > REVOCATION_PROOFS_MAX) throw new MalformedError(`Revocations: more than ${REVOCATION_PROOFS_MAX}`)
     const table = this.#role.table()
     if (table.proofs.has(revocationId(revocation))) return
-    const judgement = tryJudge(this.#role.judgeRevocation, revocation)
+    const judgement = tryJudge(this.#role.judgeRevocation, revocation, this.#options)
     if (judgement === undefined) throw new MalformedError('Revocation: malformed')
     if (judgement.counts) this.#role.keep(revoke(table, judgement, revocation, this.#role.now()))
     else if (judgement.fault === 'unproven' || judgement.fault === 'sound' || judgement.fault === 'wrong_cluster') {

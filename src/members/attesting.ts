@@ -144,11 +144,12 @@ export class Attesting {
 
   // Who is out for good.
 
-  readonly judgeRevocation: JudgeRevocation = (revocation) => {
+  readonly judgeRevocation: JudgeRevocation = (revocation, { seed = false } = {}) => {
     const { outlook, members } = this.#init
     return judgeRevocation(revocation, {
       ...members.revocations,
-      isKnown: (peerId) => entryOf(outlook.value, peerId) !== undefined && !isRevoked(outlook.value, peerId),
+      // Who joins after a member was thrown out has never known it, and what that one still holds would let it in here.
+      isKnown: (peerId) => (seed || entryOf(outlook.value, peerId) !== undefined) && !isRevoked(outlook.value, peerId),
     })
   }
 

@@ -1,8 +1,9 @@
 /** A member that turned: it holds all that a member holds, and says by hand what no honest program would. */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { generateKeyPair } from '@libp2p/crypto/keys'
+import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
+import { RPC } from '@libp2p/gossipsub/message'
 import { identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey, Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
@@ -20,12 +21,51 @@ import type { MeshNode } from '../../src/index.ts'
 import { joinCluster } from '../../src/node/join.ts'
 import { type Membership, signAsPeer } from '../../src/node/membership.ts'
 import { keyDeriver } from '../../src/node/parts.ts'
+import { framed } from '../protocols/support.ts'
 import { identities } from './light-joiner.ts'
 
 /** A peer of nobody's, with the key that it signs by. */
 export const somebody = async (): Promise<{ key: PrivateKey; id: Uint8Array }> => {
   const key = await generateKeyPair('Ed25519')
   return { key, id: key.publicKey.toMultihash().bytes }
+}
+
+/** One exchange of tables, up to the other side's Want, and what it answers to `turn`: the code of its refusal, or `taken`. */
+export const syncOver = async (stream: Stream, hello: Uint8Array, turn: readonly Sync[]): Promise<string> => {
+  using deadline = systemClock.deadline(30_000)
+  const messages = messagesOf(stream, {
+    maxBytes: 1_048_576,
+    stepTimeoutMs: 20_000,
+    timer: systemClock,
+    signal: deadline.signal,
+  })
+  try {
+    await messages.write(encodeSync({ kind: 'hello', envelope: hello }))
+    decodeSync(await messages.read(100_000))
+    await messages.write(encodeSync({ kind: 'digests', digests: [], revocations: [], more: false }))
+    for (;;) {
+      const { kind } = decodeSync(await messages.read(1_000_000))
+      if (kind === 'want') break
+      await messages.write(encodeSync({ kind: 'next' }))
+    }
+    for (const [index, message] of turn.entries()) {
+      await messages.write(encodeSync(message))
+      if (index < turn.length - 1) decodeSync(await messages.read(1_000_000))
+    }
+    // The other side closes when it has taken all; a refusal is its last word.
+    return await messages.read(1_000_000).then(
+      (bytes) => decodeSync(bytes).kind,
+      (error: unknown) => {
+        if (error instanceof RefusalError) return error.code
+        return 'taken'
+      },
+    )
+  } catch (error) {
+    if (error instanceof RefusalError) return error.code
+    throw error
+  } finally {
+    stream.abort(new Error('done'))
+  }
 }
 
 export class TurnedMember {
@@ -147,48 +187,34 @@ export class TurnedMember {
     return this.publish(encodeGossip({ kind: 'record', envelope }))
   }
 
+  /** The same for a message of another author, whose key it has: relayed, as far as the other side can tell. */
+  async publishBy(key: PrivateKey, message: Uint8Array): Promise<void> {
+    const from = key.publicKey.toMultihash().bytes
+    const unsigned = { from, data: message, seqno: systemRandom.bytes(8), topic: this.#topic }
+    const signature = await key.sign(Buffer.concat([Buffer.from('libp2p-pubsub:'), RPC.Message.encode(unsigned)]))
+    const signed = { ...unsigned, signature, key: publicKeyToProtobuf(key.publicKey) }
+    this.gossiping()!.send(framed(RPC.encode({ subscriptions: [], messages: [signed] })))
+  }
+  publishRecordBy(key: PrivateKey, envelope: Uint8Array): Promise<void> {
+    return this.publishBy(key, encodeGossip({ kind: 'record', envelope }))
+  }
+
+  /** Its own gossip stream, on which it can say anything; undefined when the other side has ended it. */
+  gossiping(): Stream | undefined {
+    const streams = this.#node.getConnections().flatMap((connection) => connection.streams)
+    return streams.find(({ protocol, direction, status }) => {
+      return protocol.startsWith('/meshsub/') && direction === 'outbound' && status === 'open'
+    })
+  }
+
   async open(protocol: string): Promise<Stream> {
     const connection = await this.#node.dial(multiaddr(this.#address))
     return connection.newStream(protocol)
   }
 
-  /** One exchange of tables, up to the other side's Want, and what it answers to `turn`: the code of its refusal, or `taken`. */
+  /** As {@link syncOver}, on a stream of its own. */
   async sync(hello: Uint8Array, turn: readonly Sync[]): Promise<string> {
-    const stream = await this.open(MEMBERSHIP_PROTOCOL)
-    using deadline = systemClock.deadline(30_000)
-    const messages = messagesOf(stream, {
-      maxBytes: 1_048_576,
-      stepTimeoutMs: 20_000,
-      timer: systemClock,
-      signal: deadline.signal,
-    })
-    try {
-      await messages.write(encodeSync({ kind: 'hello', envelope: hello }))
-      decodeSync(await messages.read(100_000))
-      await messages.write(encodeSync({ kind: 'digests', digests: [], revocations: [], more: false }))
-      for (;;) {
-        const { kind } = decodeSync(await messages.read(1_000_000))
-        if (kind === 'want') break
-        await messages.write(encodeSync({ kind: 'next' }))
-      }
-      for (const [index, message] of turn.entries()) {
-        await messages.write(encodeSync(message))
-        if (index < turn.length - 1) decodeSync(await messages.read(1_000_000))
-      }
-      // The other side closes when it has taken all; a refusal is its last word.
-      return await messages.read(1_000_000).then(
-        (bytes) => decodeSync(bytes).kind,
-        (error: unknown) => {
-          if (error instanceof RefusalError) return error.code
-          return 'taken'
-        },
-      )
-    } catch (error) {
-      if (error instanceof RefusalError) return error.code
-      throw error
-    } finally {
-      stream.abort(new Error('done'))
-    }
+    return syncOver(await this.open(MEMBERSHIP_PROTOCOL), hello, turn)
   }
 
   async stop(): Promise<void> {

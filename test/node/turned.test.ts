@@ -5,31 +5,15 @@ import type { Sync } from '../../protocols/membership/messages.ts'
 import type { CredentialBody, MemberRecord } from '../../protocols/records/index.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { MeshNode } from '../../src/index.ts'
-import type { NodeEvent } from '../../src/node/events.ts'
-import { getKey, within } from '../mesh/support.ts'
+import { getKey } from '../mesh/support.ts'
 import { heldBytes } from './held-bytes.ts'
 import { joinLightly } from './light-joiner.ts'
 import { InProcess } from './support.ts'
 import { somebody, TurnedMember } from './turned-member.ts'
+import { verdict } from './verdict.ts'
 
 const LIMIT_MS = 10_000
 const DAY_MS = 86_400_000
-
-/** The next verdict of `node` on gossip that is not accepted, or is, as `wanted` says. */
-const verdict = (node: MeshNode, wanted: string): Promise<void> =>
-  within(
-    LIMIT_MS,
-    `a verdict: ${wanted}`,
-    new Promise((resolve) => {
-      const deaf = node.events.listen((event: NodeEvent) => {
-        if (event.kind !== 'gossip') return
-        const said = event.fault === undefined ? event.verdict : `${event.verdict}: ${event.fault}`
-        if (said !== wanted) return
-        deaf()
-        resolve()
-      })
-    }),
-  )
 
 describe('a member that turned, to full nodes', function () {
   this.timeout(120_000)
