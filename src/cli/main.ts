@@ -104,7 +104,9 @@ export const main = async (argv: readonly string[]): Promise<void> => {
     await program().parseAsync([...argv])
   } catch (error) {
     const told = error instanceof ParserEnd ? error.error : error
-    if (told !== undefined) printError(told, { json: argv.includes('--json'), verbose: argv.includes('--verbose') })
+    // What `--raw` writes to standard output is taken for a key by whoever reads it: an error never goes there.
+    const json = argv.includes('--json') && !argv.includes('--raw')
+    if (told !== undefined) printError(told, { json, verbose: argv.includes('--verbose') })
     process.exitCode = error instanceof ParserEnd ? (error.cause.exitCode === 0 ? 0 : 2) : exitCodeOf(error)
   }
 }
