@@ -291,6 +291,10 @@ export class Sweep {
       this.#retryLater(watched, nowMs)
       return
     }
+    if (this.#isSure(watched)) {
+      this.#suspect(watched, nowMs)
+      return
+    }
     const others = this.#shuffled([...this.#watched.values()].filter((other) => other.reachable && other !== watched))
     const asked = others.filter(({ phase }) => phase === 'idle').slice(0, ASKED)
     if (asked.length === 0) {
@@ -316,12 +320,22 @@ export class Sweep {
     this.#confirmed(watched, nowMs)
   }
 
+  /** How many have to confirm a suspicion; there may be fewer others. */
+  #expected(): number {
+    return Math.min(ASKED, this.#watched.size - 1)
+  }
+
+  /** Its own host says that it is gone, and enough others do not reach it: whether they were asked or said so unasked. */
+  #isSure({ refused, confirmed }: Watched): boolean {
+    return refused && confirmed.size >= this.#expected()
+  }
+
   /** Sets the end of a suspicion by who confirms it. */
   #confirmed(watched: Watched, nowMs: number): void {
+    if (watched.phase === 'asked' && this.#isSure(watched)) this.#suspect(watched, nowMs)
     if (watched.phase !== 'suspected') return
-    const expected = Math.min(ASKED, this.#watched.size - 1)
-    const sure = watched.refused && watched.confirmed.size >= expected
-    const waitMs = sure ? 0 : suspicionMs(watched.confirmed.size, expected, SUSPICION_MIN_MS, SUSPICION_MAX_MS)
+    const { size } = watched.confirmed
+    const waitMs = this.#isSure(watched) ? 0 : suspicionMs(size, this.#expected(), SUSPICION_MIN_MS, SUSPICION_MAX_MS)
     watched.untilMs = watched.suspectedAtMs + stretched(waitMs, this.#slowness)
     if (watched.untilMs <= nowMs) this.#lost(watched, nowMs)
   }

@@ -99,6 +99,34 @@ describe('the sweep', () => {
     assert.equal(world.sweep.slowness, 0, 'a refusal says nothing of our own slowness')
   })
 
+  it('asks nobody about a member whose host refuses when enough others have said that they do not reach it', () => {
+    const hints = (...authors: string[]): SweepEvent[] => authors.map((author) => ({ kind: 'hint', author, peer: 'm3' }))
+    const before = new World(names(7))
+    before.answers.set('m3', 'refused')
+    for (const hint of hints('m0', 'm1', 'm2')) before.tell(hint)
+    before.pass(TICK_MS)
+    assert.deepEqual([before.count('ask', 'm3'), before.count('unreachable', 'm3')], [0, 1])
+
+    // Those who were asked are slow to say anything.
+    const after = new World(names(7))
+    after.says = () => undefined
+    after.answers.set('m3', 'refused')
+    after.tell({ kind: 'closed', peer: 'm3' })
+    after.pass(TICK_MS)
+    assert.deepEqual([after.count('ask', 'm3'), after.count('unreachable', 'm3')], [3, 0])
+    for (const hint of hints('m0', 'm0', 'm1')) after.tell(hint)
+    assert.equal(after.count('unreachable', 'm3'), 0, 'two are not enough')
+    after.tell(hints('m2')[0]!)
+    assert.equal(after.count('unreachable', 'm3'), 1)
+
+    // Of silence alone they may all be wrong.
+    const silent = new World(names(7))
+    silent.answers.set('m3', 'silent')
+    for (const hint of hints('m0', 'm1', 'm2', 'm4')) silent.tell(hint)
+    silent.pass(TICK_MS)
+    assert.equal(silent.count('unreachable', 'm3'), 0)
+  })
+
   it('notices three of seven that are killed at once', () => {
     const world = new World(names(6))
     for (const peer of ['m0', 'm1', 'm2']) world.answers.set(peer, 'refused')
