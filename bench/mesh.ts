@@ -3,8 +3,8 @@
  *   converge   from the last node's readiness until every table is complete
  *   notice     from `kill -9` of a member until every other one holds it for unreachable
  *   rest       bytes a second written to sockets and processor share, a member, while nothing happens; false accusations
- * `npm run bench:mesh [-- --nodes 3,10,25 --kills 5 --rest 60 --settle 10 --traffic --json]`; also writes .bench/mesh.json.
- * `--settle` seconds pass before rest is measured; `--traffic` tells what the bytes at rest are for (bench/traffic.mjs).
+ * `npm run bench:mesh [-- --nodes 3,10,25 --kills 5 --between 10 --rest 60 --settle 10 --traffic --json]`; also writes .bench/mesh.json.
+ * `--between` seconds pass before each kill, `--settle` seconds before rest is measured; `--traffic` tells what the bytes at rest are for (bench/traffic.mjs).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,6 +19,7 @@ const { values } = parseArgs({
   options: {
     nodes: { type: 'string', default: '3,10,25' },
     kills: { type: 'string', default: '5' },
+    between: { type: 'string', default: '10' },
     rest: { type: 'string', default: '60' },
     settle: { type: 'string', default: '10' },
     traffic: { type: 'boolean', default: false },
@@ -49,6 +50,18 @@ interface Line {
   atMs: number
 }
 
+/** Ended with this process, however that ends. */
+const running = new Set<ChildProcess>()
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGKILL')
+    process.exit(code)
+  })
+}
+
 class MemberProcess {
   readonly child: ChildProcess
   readonly lines: Line[] = []
@@ -71,6 +84,8 @@ class MemberProcess {
     const counting = values.traffic ? ['--import', './bench/traffic.mjs'] : []
     const args = [...counting, 'bin/dstack-mesh.js', 'up', '--json', '--status-listen', 'none', ...common, ...own, ...flags]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+    running.add(this.child)
+    this.child.once('exit', () => running.delete(this.child))
     createInterface({ input: this.child.stderr! }).on('line', (text) => {
       this.logBytes += text.length + 1
       const { event, peer, time, counts } = JSON.parse(text) as { event: string; peer?: string; time: string; counts?: Counts }
@@ -199,6 +214,8 @@ const measure = async (count: number) => {
     const noticed: number[] = []
     const kills = Math.min(Number(values.kills), count - 2)
     for (let i = 0; i < kills; i++) {
+      // Each death by itself: all processes share these cores, and what one death makes them do would slow the next down.
+      await systemClock.sleep(Number(values.between) * 1_000)
       const victim = members.splice(1 + (i % (members.length - 1)), 1)[0]!
       const killedMs = systemClock.now()
       await victim.kill()
