@@ -7,7 +7,7 @@ import { PING_PROTOCOL } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
-import { createLibp2p, type Libp2p } from 'libp2p'
+import { createLibp2p } from 'libp2p'
 import type { Network } from '../../src/net/index.ts'
 import { startNetwork } from './support.ts'
 
@@ -60,15 +60,9 @@ class BadLine {
 
 describe('a handshake', () => {
   let attacked: Network
-  let client: Libp2p
   let port: number
   beforeEach(async () => {
     attacked = await startNetwork({ isMember: () => false })
-    client = await createLibp2p({
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-    })
     port = Number(
       attacked.libp2p
         .getMultiaddrs()[0]!
@@ -77,21 +71,26 @@ describe('a handshake', () => {
     )
   })
   afterEach(async () => {
-    await client.stop()
     await attacked.stop()
   })
 
+  /** By a client of its own: one that is connected already may take that connection instead. */
   const pinged = async (address: string): Promise<void> => {
     const signal = AbortSignal.timeout(LIMIT_MS)
-    const connection = await client.dial(multiaddr(address), { signal })
+    const client = await createLibp2p({
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+    })
     try {
+      const connection = await client.dial(multiaddr(address), { signal })
       const stream = await connection.newStream(PING_PROTOCOL, { signal })
       const ended = once(stream, 'close', { signal })
       const answer = once(stream, 'message', { signal })
       stream.send(new Uint8Array(32).fill(7))
       await Promise.race([answer, ended.then(() => Promise.reject(new Error('closed')))])
     } finally {
-      connection.abort(new Error('over'))
+      await client.stop()
     }
   }
 
@@ -103,7 +102,8 @@ describe('a handshake', () => {
       bit: fc.integer({ min: 0, max: 7 }),
     })
     // Some leave one side waiting for bytes that never come: eight at a time, fewer than one host may begin.
-    const tried = fc.sample(flips, 64)
+    // So few in all, for one host may connect fifty times a second.
+    const tried = fc.sample(flips, 40)
     for (let at = 0; at < tried.length; at += 8) {
       await Promise.all(
         tried.slice(at, at + 8).map(async (flip) => {

@@ -115,6 +115,7 @@ describe('the metrics of a node', () => {
       ['self', 1],
       ['active', 1],
       ['unreachable', 1],
+      ['leaving', 0],
       ['lapsed', 0],
     ])
     assert.equal(scrape.value('dstack_mesh_credential_remaining_seconds'), 90)
