@@ -20,7 +20,16 @@ gives them (\`process_…\`, \`nodejs_…\`: processor time, memory, open files,
 last scrape in \`nodejs_eventloop_lag_p99_seconds\` and its siblings).
 
 [testnet/monitoring](../testnet/monitoring) has alert rules and a Grafana dashboard for all this; what to do at which alert is in
-[operating.md](operating.md).
+[operating.md](operating.md#alerts). They look for the job \`dstack-mesh\`, with one target for each node:
+
+\`\`\`yaml
+rule_files: [alerts.yml]
+scrape_configs:
+  - job_name: dstack-mesh
+    static_configs: [{ targets: ['a.example.org:8091', 'b.example.org:8091'] }]
+\`\`\`
+
+A node answers only under names that it was told (\`--status-name a.example.org\`; addresses are always allowed), and beyond loopback only where \`--status-listen\` says so.
 `
 if (!process.argv.includes('--check')) writeFileSync(target, text)
 else if (readFileSync(target, 'utf8') !== text) {
