@@ -362,6 +362,8 @@ export class Sweep {
     for (const other of this.#watched.values()) {
       if (other.reachable) continue
       other.retryAtMs = Math.min(other.retryAtMs, (this.#lastTickMs ?? 0) + BACK_SPREAD_MS * this.#random.uniform())
+      // Nor is the next try far off, should this one be lost: much is sent when a line is back.
+      other.retryPauseMs = RETRY_MIN_MS
     }
   }
 

@@ -164,6 +164,19 @@ describe('the sweep', () => {
     }
   })
 
+  it('soon tries again whom it tried in vain when the line was back', () => {
+    const world = new World(names(6))
+    for (const peer of names(5)) world.answers.set(peer, 'silent')
+    world.pass(180_000)
+    for (const peer of names(4)) world.answers.set(peer, 5)
+    while (!world.sweep.reachable('m0')) world.pass(TICK_MS)
+    // What m4 was asked in this time, or answered, is lost.
+    world.pass(3_000)
+    world.answers.set('m4', 5)
+    world.pass(6_000)
+    assert.ok(world.sweep.reachable('m4'))
+  })
+
   it('does not take for dead whom others reach, however long the way from here is cut', () => {
     const world = new World(names(6))
     world.says = () => true
