@@ -161,7 +161,10 @@ export class Sweep {
         this.#told(watched, event, nowMs)
         break
       case 'closed':
-        this.#check(watched, nowMs)
+        // A ping may have been lost with the connection; a new one tells whether anybody listens there.
+        if (watched.phase === 'pinged')
+          this.#effects.push({ kind: 'ping', peer: watched.peer, timeoutMs: watched.untilMs - nowMs })
+        else this.#check(watched, nowMs)
         break
       case 'spoke':
         // It lives. Whether we reach it, only a ping can tell.

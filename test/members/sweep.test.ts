@@ -127,6 +127,16 @@ describe('the sweep', () => {
     assert.equal(silent.count('unreachable', 'm3'), 0)
   })
 
+  it('pings again when the connection closes that a ping was lost with', () => {
+    const world = new World(names(7))
+    world.answers.set('m3', 'silent')
+    world.tell({ kind: 'hint', author: 'm0', peer: 'm3' })
+    world.answers.set('m3', 'refused')
+    world.tell({ kind: 'closed', peer: 'm3' })
+    world.pass(TICK_MS)
+    assert.deepEqual([world.count('ping', 'm3'), world.count('unreachable', 'm3')], [2, 1])
+  })
+
   it('notices three of seven that are killed at once', () => {
     const world = new World(names(6))
     for (const peer of ['m0', 'm1', 'm2']) world.answers.set(peer, 'refused')
