@@ -8,6 +8,8 @@ import type { Clock } from '../base/index.ts'
  * a cut of the network it tries again only every two minutes. Higher: a slow machine keeps its connections. Lower: sooner whole.
  */
 const PATIENCE_MS = 10_000
+/** A process that ends takes connections until its last moment, and resets them: who dialed it then looks once more after this. */
+const LOOK_AGAIN_MS = 100
 
 /**
  * How a ping ended. `refused`: the host at the member's address answers, and says that nobody, or somebody else, listens there.
@@ -49,7 +51,7 @@ export class Pinger {
 
   async #ping(peer: PeerId): Promise<Pinged> {
     using deadline = this.#clock.deadline(PATIENCE_MS)
-    for (;;) {
+    for (let dialed = false; ; ) {
       const connections = this.#libp2p.getConnections(peer)
       try {
         await this.#service.ping(peer, { signal: deadline.signal })
@@ -60,8 +62,12 @@ export class Pinger {
           return 'silent'
         }
         // Where the connection that there was broke, a new one tells more.
-        if (connections.length === 0) return isRefusal(error) ? 'refused' : 'silent'
         if (connections.some(({ status }) => status === 'open')) return 'silent'
+        if (connections.length > 0) continue
+        if (isRefusal(error)) return 'refused'
+        if (dialed) return 'silent'
+        dialed = true
+        await this.#clock.sleep(LOOK_AGAIN_MS)
       }
     }
   }

@@ -94,6 +94,23 @@ describe('a ping', function () {
     assert.equal(await one.ping(full, LONG_MS), 'silent')
   })
 
+  it('is refused by a process that ended while it was dialed, and reset what it had taken', async () => {
+    const [one, other] = [await start(), await start()]
+    let taken = 0
+    const server = createServer((socket) => {
+      taken++
+      server.close()
+      socket.resetAndDestroy()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    servers.push({ server, sockets: [] })
+    const { port } = server.address() as { port: number }
+    await knows(one, other.peerId, multiaddr(`/ip4/127.0.0.1/tcp/${port}`))
+    assert.equal(await one.ping(other.peerId, LONG_MS), 'refused')
+    assert.equal(taken, 1)
+  })
+
   it('of a process that is stopped is silent, ends the connection after ten seconds, and is answered when it goes on', async () => {
     const clock = new FakeClock()
     const one = await start({ clock })
