@@ -15,13 +15,14 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Libp2p, MessageStream } from '@libp2p/interface'
+import type { MessageStream } from '@libp2p/interface'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { systemClock } from '../src/index.ts'
 import { createNetwork, createPeerKey } from '../src/net/index.ts'
+import { belowYamux } from '../test/net/yamux.ts'
 
 const [DATA, WINDOW_UPDATE, PING] = [0, 1, 2]
 const [SYN, RST] = [1, 8]
@@ -106,34 +107,6 @@ const beAttacked = async (attackerIsMember: boolean): Promise<void> => {
   process.send!(network.libp2p.getMultiaddrs()[0]!.toString())
 }
 
-/** Speaks Yamux by hand: takes all answers and looks at none. */
-const attacker = async (): Promise<{ node: Libp2p; connect(address: Multiaddr): Promise<MessageStream> }> => {
-  let connection!: MessageStream
-  const muxers = yamux({ enableKeepAlive: false })()
-  const node = await createLibp2p({
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [
-      () => ({
-        protocol: muxers.protocol,
-        createStreamMuxer: (encrypted: MessageStream) => {
-          connection = encrypted
-          const muxer = muxers.createStreamMuxer(encrypted)
-          muxer.onData = () => {}
-          return muxer
-        },
-      }),
-    ],
-  })
-  return {
-    node,
-    connect: async (address) => {
-      await node.dial(address, { signal: AbortSignal.timeout(5_000) })
-      return connection
-    },
-  }
-}
-
 /** Until it takes more, or has ended. */
 const drained = (connection: MessageStream, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -159,7 +132,8 @@ const measure = async (kind: string, asMember: boolean, seconds: number) => {
   })
   child.send(honest.peerId.toString())
   await once(child, 'message')
-  const hostile = await attacker()
+  // It takes all answers and looks at none.
+  const hostile = await belowYamux({ taker: () => () => {} })
   const stopping = new AbortController()
   const stop = stopping.signal
   let [sent, dials, worstPingMs] = [0, 0, 0]
@@ -167,7 +141,7 @@ const measure = async (kind: string, asMember: boolean, seconds: number) => {
     while (!stop.aborted) {
       try {
         dials++
-        const connection = await hostile.connect(target)
+        const connection = await hostile.connect(target, { signal: AbortSignal.timeout(5_000) })
         while (!stop.aborted && connection.status === 'open') {
           sent += floods[kind]!(connection)
           // The library's onDrain() resolves for ever once it has resolved.

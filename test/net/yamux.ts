@@ -28,13 +28,16 @@ interface Sealed {
   stream: MessageStream
 }
 
-/** @param from - source address, such as 127.0.0.3 */
-export const speakYamux = async (from?: string) => {
+type Take = (data: { subarray(): Uint8Array }) => void
+
+/**
+ * A node that gives away the encrypted connection below its multiplexer, to speak on it by hand.
+ * @param options.from - source address, such as 127.0.0.3
+ * @param options.taker - of each connection, gets what comes in the multiplexer's place
+ */
+export const belowYamux = async (options: { from?: string | undefined; taker?: () => Take } = {}) => {
+  const { from, taker } = options
   let connection!: MessageStream
-  /** Of the pings that were answered. */
-  const answeredIds: number[] = []
-  let wake = () => {}
-  let pings = 1_000_000_000
   const muxers = yamux({ enableKeepAlive: false })()
   const node = await createLibp2p({
     transports: [tcp(from === undefined ? {} : { dialOpts: { localAddress: from } as object })],
@@ -45,22 +48,41 @@ export const speakYamux = async (from?: string) => {
         createStreamMuxer: (encrypted: MessageStream) => {
           connection = encrypted
           const muxer = muxers.createStreamMuxer(encrypted)
-          let part = Buffer.alloc(0)
-          muxer.onData = (data) => {
-            part = Buffer.concat([part, data.subarray()])
-            while (part.length >= 12) {
-              const size = 12 + (part[1] === DATA ? part.readUInt32BE(8) : 0)
-              if (part.length < size) break
-              if (part[1] === PING && part.readUInt16BE(2) === ACK) answeredIds.push(part.readUInt32BE(8))
-              part = part.subarray(size)
-            }
-            wake()
-          }
+          if (taker !== undefined) muxer.onData = taker()
           return muxer
         },
       }),
     ],
   })
+  return {
+    node,
+    connect: async (addresses: Multiaddr | Multiaddr[], dialing: { signal?: AbortSignal } = {}): Promise<MessageStream> => {
+      await node.dial(addresses, dialing)
+      return connection
+    },
+  }
+}
+
+/** @param from - source address, such as 127.0.0.3 */
+export const speakYamux = async (from?: string) => {
+  /** Of the pings that were answered. */
+  const answeredIds: number[] = []
+  let wake = () => {}
+  let pings = 1_000_000_000
+  const taker = (): Take => {
+    let part = Buffer.alloc(0)
+    return (data) => {
+      part = Buffer.concat([part, data.subarray()])
+      while (part.length >= 12) {
+        const size = 12 + (part[1] === DATA ? part.readUInt32BE(8) : 0)
+        if (part.length < size) break
+        if (part[1] === PING && part.readUInt16BE(2) === ACK) answeredIds.push(part.readUInt32BE(8))
+        part = part.subarray(size)
+      }
+      wake()
+    }
+  }
+  const { node, connect } = await belowYamux({ from, taker })
   const until = async (holds: () => boolean): Promise<void> => {
     while (!holds()) {
       await new Promise<void>((resolve) => {
@@ -74,10 +96,7 @@ export const speakYamux = async (from?: string) => {
       return answeredIds.length
     },
     answeredIds,
-    connect: async (addresses: Multiaddr | Multiaddr[]): Promise<MessageStream> => {
-      await node.dial(addresses)
-      return connection
-    },
+    connect,
     /** Resolves once so many pings have been answered. */
     answered: (count: number): Promise<void> => until(() => answeredIds.length >= count),
     /** Messages of Noise without a byte in them. */

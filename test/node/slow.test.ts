@@ -2,16 +2,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Libp2p, MessageStream } from '@libp2p/interface'
-import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import { systemClock } from '../../src/base/index.ts'
 import type { MeshNode } from '../../src/index.ts'
 import { within } from '../mesh/support.ts'
 import { startNetwork } from '../net/support.ts'
+import { belowYamux } from '../net/yamux.ts'
 import { FakeClock } from '../protocols/support.ts'
 import { joinLightly } from './light-joiner.ts'
 import { InProcess } from './support.ts'
@@ -108,24 +104,10 @@ describe('a stranger that stops within a Yamux frame', () => {
   it('holds its connection no longer than any other, and no memory but what it has sent', async () => {
     const clock = new FakeClock()
     const attacked = await startNetwork({ clock, isMember: () => false })
-    let connection!: MessageStream
-    const muxers = yamux({ enableKeepAlive: false })()
-    const hostile: Libp2p = await createLibp2p({
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [
-        () => ({
-          protocol: muxers.protocol,
-          createStreamMuxer: (encrypted: MessageStream) => {
-            connection = encrypted
-            return muxers.createStreamMuxer(encrypted)
-          },
-        }),
-      ],
-    })
+    const hostile = await belowYamux()
     try {
       const opened = once(attacked.libp2p, 'connection:open')
-      await hostile.dial(multiaddr(attacked.libp2p.getMultiaddrs()[0]!.toString()))
+      const connection = await hostile.connect(multiaddr(attacked.libp2p.getMultiaddrs()[0]!.toString()))
       await opened
       const closed = once(connection, 'close')
       // A data frame of 200,000 bytes for a stream of its own, of which a few come.
@@ -136,7 +118,7 @@ describe('a stranger that stops within a Yamux frame', () => {
       await within(CUT_OFF_MS, 'the end of the connection', closed)
       assert.equal(attacked.libp2p.getConnections().length, 0)
     } finally {
-      await hostile.stop()
+      await hostile.node.stop()
       await attacked.stop()
     }
   }).timeout(60_000)
