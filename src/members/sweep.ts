@@ -323,9 +323,13 @@ export class Sweep {
     this.#confirmed(watched, nowMs)
   }
 
-  /** How many have to confirm a suspicion; there may be fewer others. */
+  /** How many have to confirm a suspicion of one that was reachable until now; fewer others may be left that could. */
   #expected(): number {
-    return Math.min(ASKED, this.#watched.size - 1)
+    let others = -1
+    for (const { reachable } of this.#watched.values()) {
+      if (reachable && ++others === ASKED) break
+    }
+    return others
   }
 
   /** Its own host says that it is gone, and enough others do not reach it: whether they were asked or said so unasked. */

@@ -148,6 +148,24 @@ describe('the sweep', () => {
     )
   })
 
+  it('notices the next one as soon when of many members few are left', () => {
+    const world = new World(names(9))
+    world.pass(5_000)
+    const kill = (peers: readonly string[]): number => {
+      for (const peer of peers) world.answers.set(peer, 'refused')
+      for (const peer of peers) world.tell({ kind: 'closed', peer })
+      return world.nowMs
+    }
+    kill(['m0', 'm1', 'm2', 'm3', 'm4', 'm5'])
+    world.pass(20_000)
+    assert.equal(world.count('unreachable'), 6)
+    const atMs = kill(['m6'])
+    world.pass(5_000)
+    const [when] = world.log.find(([, effect]) => effect.kind === 'unreachable' && effect.peer === 'm6')!
+    assert.ok(when - atMs <= TICK_MS, `${when - atMs} ms`)
+    assert.ok(world.sweep.reachable('m7') && world.sweep.reachable('m8'))
+  })
+
   it('notices a member that falls silent within ten seconds of its ping, and hears again of it when it is back', () => {
     const world = new World(names(5))
     world.answers.set('m1', 'silent')
