@@ -36,6 +36,12 @@ import { Watching } from './watching.ts'
 const TIDY_MS = 1_000
 /** How long who said goodbye is shown as leaving: long enough to be seen, and understood. */
 const LEAVING_SHOWN_MS = 15_000
+/**
+ * So many compare tables with a member that is back, on average, and tell it of themselves. Higher: surer. In a cluster of a
+ * thousand, all of them would be a flood, which a member could cause by being away now and then. Two halves of a cluster meet in
+ * so many pairs that nobody is left out.
+ */
+const MENDING = 16
 /** For a ping on another member's behalf; who asks waits no longer. */
 const PROBE_PING_MS = 1_000
 
@@ -78,6 +84,7 @@ export class Members {
       // The network may have been parted: what happened on the other side, it knows, and what happened on this one it is told,
       // with all behind it. Whoever hears of somebody lost does the same, so that both sides know each other at once.
       reachable: (peer) => {
+        if (random.uniform() * size() >= MENDING) return
         void this.#comparing.with(peer)
         this.#telling.soon()
       },

@@ -33,6 +33,11 @@ const RETRY_MAX_MS = 30_000
 const BACK_SPREAD_MS = 2_000
 /** The same member is accused again no sooner than this: a flapping one must not fill the topic. */
 const HINT_PAUSE_MS = 10_000
+/**
+ * Whom so many others have accused needs no more accusers: a death costs as many messages as it takes, not one by each member.
+ * One more than ASKED, so that each of those who spoke hears of enough others.
+ */
+const HINTS_ENOUGH = ASKED + 1
 /** Accused ourselves, we answer no oftener than this. */
 const REFUTE_PAUSE_MS = 2_000
 /** From this slowness on a node accuses nobody. */
@@ -81,6 +86,8 @@ interface Watched {
   readonly asked: Set<string>
   /** Members that cannot reach it either. */
   readonly confirmed: Set<string>
+  /** Those of them that have told everybody. */
+  readonly accusers: Set<string>
   /** Its host says so, not only its silence. */
   refused: boolean
   /** While unreachable. */
@@ -174,6 +181,7 @@ export class Sweep {
       case 'hint':
         if (!watched.reachable) break
         watched.confirmed.add(event.author)
+        watched.accusers.add(event.author)
         if (watched.phase === 'idle') this.#check(watched, nowMs)
         else this.#confirmed(watched, nowMs)
         break
@@ -253,6 +261,7 @@ export class Sweep {
         suspectedAtMs: 0,
         asked: new Set(),
         confirmed: new Set(),
+        accusers: new Set(),
         refused: false,
         retryAtMs: nowMs,
         retryPauseMs: RETRY_MIN_MS,
@@ -316,7 +325,8 @@ export class Sweep {
   #suspect(watched: Watched, nowMs: number): void {
     this.#enter(watched, 'suspected', nowMs)
     watched.suspectedAtMs = nowMs
-    if (this.#slowness < SLOW && nowMs - watched.hintedAtMs >= HINT_PAUSE_MS) {
+    const wanted = watched.accusers.size < HINTS_ENOUGH && nowMs - watched.hintedAtMs >= HINT_PAUSE_MS
+    if (wanted && this.#slowness < SLOW) {
       watched.hintedAtMs = nowMs
       this.#effects.push({ kind: 'hint', peer: watched.peer })
     }
@@ -392,6 +402,7 @@ export class Sweep {
     watched.phase = 'idle'
     watched.asked.clear()
     watched.confirmed.clear()
+    watched.accusers.clear()
     watched.refused = false
     this.#checked.delete(watched.peer)
     this.#urgent.delete(watched.peer)

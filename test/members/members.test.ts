@@ -4,6 +4,7 @@ import type { AnswerOutcome, ChallengeOutcome } from '../../protocols/challenge/
 import { encodeRevocation } from '../../protocols/challenge/messages.ts'
 import { decodeGossip, encodeGossip, type Gossip, openRecord, revoke } from '../../protocols/membership/index.ts'
 import { decodeCredential, sealMemberRecord } from '../../protocols/records/index.ts'
+import type { Random } from '../../src/base/index.ts'
 import {
   Members,
   type MembersEvent,
@@ -53,7 +54,7 @@ class Bench {
   judged = 0
   selfIssued = false
 
-  constructor() {
+  constructor(random: Random = seededRandom('members')) {
     const { clock } = this
     const hostClock = { ...clock, now: () => clock.now() + this.hostOffMs, sleep: clock.sleep, deadline: clock.deadline }
     this.table = new MemberTable(clock)
@@ -107,7 +108,7 @@ class Bench {
       lapsedServeMs: 24 * LIFETIME_MS,
       network,
       clock: hostClock,
-      random: seededRandom('members'),
+      random,
       tell: (event) => this.events.push(event),
       failed: (what, error) => assert.fail(`${what}: ${error}`),
     })
@@ -227,6 +228,34 @@ describe('the members of a node', () => {
     await bench.pass(40_000)
     assert.deepEqual(bench.changes(b).at(-1), 'reachable')
     assert.ok(bench.count(`sync ${textOf(b)}`) > 0)
+  })
+
+  it('of a large cluster, do so only now and then: who is back is not met by all at once', async () => {
+    let state = 1
+    const uniform = (): number => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return state / 2 ** 32
+    }
+    const bench = new Bench({ ...seededRandom('large'), uniform })
+    const many = await peers(63, 100)
+    const [flapping] = many as [Peer]
+    bench.admit(...many)
+    await bench.members.start()
+    await bench.pass(TICK_MS)
+    const flaps = 40
+    let syncs = 0
+    for (let flap = 0; flap < flaps; flap++) {
+      bench.ping = (peer) => (peer === textOf(flapping) ? 'refused' : 'answered')
+      bench.members.closed(textOf(flapping))
+      await bench.pass(2_000)
+      bench.ping = () => 'answered'
+      bench.calls.length = 0
+      await bench.pass(6_000)
+      syncs += bench.count(`sync ${textOf(flapping)}`)
+    }
+    assert.equal(bench.changes(flapping).filter((change) => change === 'reachable').length, flaps)
+    // Sixteen of sixty-four.
+    assert.ok(syncs >= flaps / 8 && syncs <= flaps / 2, `${syncs} of ${flaps}`)
   })
 
   it('challenge at once whoever shows at the gate what once held', async () => {

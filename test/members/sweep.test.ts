@@ -247,6 +247,35 @@ describe('the sweep', () => {
     assert.deepEqual([world.count('unreachable'), world.count('hint')], [0, 0])
   })
 
+  it('adds no accusation to those of enough others', () => {
+    const accused = (others: number): World => {
+      const world = new World(names(9))
+      world.answers.set('m8', 'refused')
+      for (let other = 0; other < others; other++) world.tell({ kind: 'hint', author: `m${other}`, peer: 'm8' })
+      world.pass(10_000)
+      return world
+    }
+    const [three, four] = [accused(3), accused(4)]
+    assert.deepEqual([three.count('unreachable', 'm8'), three.count('hint', 'm8')], [1, 1])
+    assert.deepEqual([four.count('unreachable', 'm8'), four.count('hint', 'm8')], [1, 0])
+    // What those said that were asked, they said to it alone.
+    const asked = new World(names(9))
+    asked.answers.set('m8', 'refused')
+    asked.says = () => undefined
+    asked.tell({ kind: 'closed', peer: 'm8' })
+    asked.pass(TICK_MS)
+    for (const [, effect] of [...asked.log])
+      if (effect.kind === 'ask') asked.tell({ kind: 'told', via: effect.via, peer: 'm8', reached: false })
+    assert.equal(asked.count('hint', 'm8'), 1)
+    // It is back, and gone again: then it takes as many again.
+    four.answers.set('m8', 5)
+    four.pass(60_000)
+    assert.ok(four.sweep.reachable('m8'))
+    four.answers.set('m8', 'refused')
+    four.pass(60_000)
+    assert.equal(four.count('hint', 'm8'), 1)
+  })
+
   it('listens only to whom it asked, once each', () => {
     const world = new World(names(5))
     world.says = () => undefined
