@@ -21,6 +21,7 @@ import type { MeshNode } from '../../src/index.ts'
 import { joinCluster } from '../../src/node/join.ts'
 import { type Membership, signAsPeer } from '../../src/node/membership.ts'
 import { keyDeriver } from '../../src/node/parts.ts'
+import { within } from '../mesh/support.ts'
 import { framed } from '../protocols/support.ts'
 import { identities } from './light-joiner.ts'
 
@@ -144,7 +145,10 @@ export class TurnedMember {
     // A stream that it opened before it was a member was reset, and gossipsub tries but once for each connection.
     await Promise.all(this.#node.getConnections().map((connection) => connection.close()))
     await this.#node.dial(multiaddr(this.#address))
-    while (gossip.getSubscribers(this.#topic).length === 0) await systemClock.sleep(10)
+    const both = async (): Promise<void> => {
+      while (gossip.getSubscribers(this.#topic).length === 0 || this.gossiping() === undefined) await systemClock.sleep(10)
+    }
+    await within(20_000, 'gossip both ways', both())
   }
 
   /** A record of itself, signed, with whatever is changed. */
@@ -180,7 +184,7 @@ export class TurnedMember {
 
   /** What its gossip carries, signed as gossipsub wants it. */
   async publish(message: Uint8Array): Promise<void> {
-    // Its own stream may not be there yet.
+    // Nor need gossipsub have taken up the stream yet.
     while ((await this.#node.services.gossip.publish(this.#topic, message)).recipients.length === 0) await systemClock.sleep(20)
   }
   publishRecord(envelope: Uint8Array): Promise<void> {
