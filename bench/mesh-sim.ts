@@ -156,10 +156,13 @@ class Mesh {
 }
 
 const measure = async (size: number, kills: number, restMs: number) => {
+  const doing = (what: string): void => console.error(`${size} nodes: ${what}`)
   const mesh = new Mesh()
+  doing('settling')
   await mesh.settle(size - JOINS)
   const { timeline, network } = mesh
 
+  doing('at rest')
   let falselyUnreachable = 0
   mesh.onEvent = (_, event) => {
     if (event.kind === 'member' && event.change === 'unreachable') falselyUnreachable++
@@ -189,6 +192,7 @@ const measure = async (size: number, kills: number, restMs: number) => {
     if (event.kind === 'member' && event.change === 'joined') missing--
   }
   missing = JOINS * (size - JOINS) + JOINS * (size - 1)
+  doing(`${JOINS} join`)
   const joiners = Array.from({ length: JOINS }, () => mesh.add())
   const settledNodes = mesh.nodes.slice(0, -JOINS)
   let lastJoinMs = 0
@@ -212,6 +216,7 @@ const measure = async (size: number, kills: number, restMs: number) => {
     await mesh.until(timeline.nowMs + 5_000)
     const victim = mesh.random.pick(mesh.nodes.filter(({ alive }) => alive))!
     const killedMs = timeline.nowMs
+    doing(`one is killed, ${kill + 1} of ${kills}`)
     let noticed = 0
     const others = mesh.nodes.filter(({ alive }) => alive).length - 1
     mesh.onEvent = (_, event) => {

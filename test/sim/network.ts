@@ -13,7 +13,7 @@ const DIAL_TIMEOUT_MS = 5_000
 const RESEND_MS = 400
 const RESEND_MAX_MS = 60_000
 const FORGOTTEN_AFTER_MS = 31_000
-/** Members, beyond which a host relays to the same few for a heartbeat. */
+/** Members, beyond which a host relays to few that stay the same. */
 const LARGE = 64
 
 export type Verdict = 'accept' | 'ignore' | 'reject'
@@ -72,7 +72,7 @@ export class SimNetwork {
   readonly #random: SimRandom
   /** `from * 64 + to`, and how many partitions are between the two. */
   readonly #blocked = new Map<number, number>()
-  readonly #meshes = new Map<Host, { atMs: number; hosts: Host[] }>()
+  readonly #meshes = new Map<Host, Set<Host>>()
   readonly #streams = new Map<string, Map<SimStream, SimStream>>()
 
   constructor(timeline: Timeline, random: SimRandom) {
@@ -217,35 +217,53 @@ export class SimNetwork {
   }
 
   #neighbours(host: Host): Host[] {
-    if (host.linked.size <= LARGE) return this.#linkedWith(host)
-    // Of a large cluster only from time to time: it would be most of the work.
-    const known = this.#meshes.get(host)
-    if (known !== undefined && this.#timeline.nowMs - known.atMs < HEARTBEAT_MS) return known.hosts
-    const hosts = this.#random.shuffled(this.#linkedWith(host)).slice(0, 2 * DEGREE)
-    this.#meshes.set(host, { atMs: this.#timeline.nowMs, hosts })
-    return hosts
+    return host.linked.size > LARGE ? [...this.#meshOf(host)] : this.#linkedWith(host)
+  }
+
+  /** As gossipsub has it: whom one relays to, relays back, and both keep each other as long as they can. */
+  #meshOf(host: Host): Set<Host> {
+    const mesh = this.#meshes.get(host) ?? new Set()
+    this.#meshes.set(host, mesh)
+    for (const other of mesh) {
+      if (this.#gossips(host, other)) continue
+      mesh.delete(other)
+      this.#meshes.get(other)?.delete(host)
+    }
+    if (mesh.size >= DEGREE) return mesh
+    for (const other of this.#random.shuffled(this.#linkedWith(host))) {
+      if (mesh.size >= DEGREE) break
+      mesh.add(other)
+      this.#meshes.set(other, (this.#meshes.get(other) ?? new Set()).add(host))
+    }
+    return mesh
   }
 
   #linkedWith(host: Host): Host[] {
-    const { text } = host.peer
     const all: Host[] = []
     for (const peer of host.linked) {
       const other = this.hosts.get(peer)
-      if (other?.alive === true && other.linked.has(text) && this.open(host.machine, other.machine)) all.push(other)
+      if (other !== undefined && this.#gossips(host, other)) all.push(other)
     }
     return all
   }
 
+  #gossips(from: Host, to: Host): boolean {
+    return (
+      to.alive && from.linked.has(to.peer.text) && to.linked.has(from.peer.text) && this.open(from.machine, to.machine)
+    )
+  }
+
   #spread(message: Message, from: Host): boolean {
     // Who publishes sends to all that it is connected to. In a small cluster that is everybody, and nothing would be relayed.
-    const publishes = from.peer === message.author && from.linked.size > LARGE
+    const large = from.linked.size > LARGE
+    const publishes = from.peer === message.author && large
     const neighbours = publishes
       ? this.#random.shuffled(this.#linkedWith(from)).slice(0, this.connections)
       : this.#neighbours(from)
     const missing = neighbours.filter(({ peer }) => !message.seen.has(peer.text))
-    const chosen = publishes || missing.length <= DEGREE ? missing : this.#random.shuffled(missing).slice(0, DEGREE)
+    const chosen = large || missing.length <= DEGREE ? missing : this.#random.shuffled(missing).slice(0, DEGREE)
     for (const to of chosen) this.#send(message, from, to)
-    if (this.weather.loss > 0 || missing.length > DEGREE) {
+    if (this.weather.loss > 0 || missing.length > chosen.length) {
       this.#timeline.after(this.#random.between(0, HEARTBEAT_MS), () => this.#offer(message, from), from)
     }
     return neighbours.length > 0
