@@ -19,6 +19,7 @@
  *   s  streams a second that a member opens; S what opening one costs, both ways
  *   b  bytes a second in streams: 54 of digests for each member, at intervals that grow with N from 60 on, so at most 54 a
  *      second and side; and each renewal's evidence
+ * A death costs c hints, one by each that had a connection to it: who hears of it from three others adds none.
  * Nothing in it grows with N but c, as log N, over T, and the renewals' share of r.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -212,6 +213,7 @@ const measure = async (size: number, kills: number, restMs: number) => {
   const convergeMs = converged ? timeline.nowMs - lastJoinMs : Number.NaN
 
   const notices: number[] = []
+  let [deathMessages, deathMs] = [0, 0]
   for (let kill = 0; kill < kills; kill++) {
     await mesh.until(timeline.nowMs + 5_000)
     const victim = mesh.random.pick(mesh.nodes.filter(({ alive }) => alive))!
@@ -228,9 +230,14 @@ const measure = async (size: number, kills: number, restMs: number) => {
       }
     }
     victim.alive = false
+    const { published } = network.sent
     network.gone(victim)
     await mesh.until(killedMs + 120_000, () => noticed >= others)
+    deathMessages += network.sent.published - published
+    deathMs += timeline.nowMs - killedMs
   }
+  // Without those of a mesh at rest.
+  const deathHints = Math.round((deathMessages - (messages * deathMs) / 1_000) / kills)
 
   return {
     nodes: size,
@@ -238,6 +245,7 @@ const measure = async (size: number, kills: number, restMs: number) => {
     noticeP50Ms: Math.round(quantile(notices, 0.5)),
     noticeP99Ms: Math.round(quantile(notices, 0.99)),
     noticed: notices.length,
+    deathHints,
     falselyUnreachable,
     messagesPerSecond: Math.round(messages * 100) / 100,
     messageBytes: Math.round(messageBytes),
@@ -259,9 +267,9 @@ for (const size of sizes) {
   const result = await measure(size, Number(values.kills), Number(values.rest) * 1_000)
   results.push(result)
   if (values.json) continue
-  const { convergeMs, noticeP50Ms, noticeP99Ms, falselyUnreachable, restBytesPerSecond: rest } = result
+  const { convergeMs, noticeP50Ms, noticeP99Ms, deathHints, falselyUnreachable, restBytesPerSecond: rest } = result
   console.log(
-    `${size} nodes: complete ${convergeMs} ms after the last join; a kill noticed p50 ${noticeP50Ms} ms, p99 ${noticeP99Ms} ms; ` +
+    `${size} nodes: complete ${convergeMs} ms after the last join; a kill noticed p50 ${noticeP50Ms} ms, p99 ${noticeP99Ms} ms, by ${deathHints} hints; ` +
       `at rest ${rest.total} B/s a member (gossip ${rest.gossip}, pings ${rest.pings}, streams ${rest.streams}, ` +
       `renewals ${rest.renewals}); ${falselyUnreachable} falsely accused`,
   )

@@ -33,11 +33,8 @@ const RETRY_MAX_MS = 30_000
 const BACK_SPREAD_MS = 2_000
 /** The same member is accused again no sooner than this: a flapping one must not fill the topic. */
 const HINT_PAUSE_MS = 10_000
-/**
- * Whom so many others have accused needs no more accusers: a death costs as many messages as it takes, not one by each member.
- * One more than ASKED, so that each of those who spoke hears of enough others.
- */
-const HINTS_ENOUGH = ASKED + 1
+/** Whom so many others have accused needs no more accusers: a death costs a few messages, not one by each member. */
+const HINTS_ENOUGH = ASKED
 /** Accused ourselves, we answer no oftener than this. */
 const REFUTE_PAUSE_MS = 2_000
 /** From this slowness on a node accuses nobody. */

@@ -207,6 +207,8 @@ export class SimNetwork {
     this.heard.push({ author: from.peer, data })
     this.sent.published++
     this.sent.publishedBytes += data.length
+    // Each sees to its own links, also when nothing has come to it yet.
+    for (const host of this.hosts.values()) if (host.alive && host.linked.size > LARGE) this.#meshOf(host)
     return this.inject(from, from.peer, data)
   }
 
