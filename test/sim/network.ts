@@ -250,9 +250,7 @@ export class SimNetwork {
   }
 
   #gossips(from: Host, to: Host): boolean {
-    return (
-      to.alive && from.linked.has(to.peer.text) && to.linked.has(from.peer.text) && this.open(from.machine, to.machine)
-    )
+    return to.alive && from.linked.has(to.peer.text) && to.linked.has(from.peer.text) && this.open(from.machine, to.machine)
   }
 
   #spread(message: Message, from: Host): boolean {
