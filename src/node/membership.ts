@@ -9,11 +9,20 @@ import {
   type GenesisBundle,
   type GenesisRecord,
   genesisHash,
+  ISSUED_AHEAD_MAX_MS,
   issueCredential,
   type Judged,
   type Refused,
 } from '../../protocols/records/index.ts'
-import { type Binding, type PeerSignatureContext, peerSignedBytes, reportData, u32be, u64be } from '../../protocols/wire/index.ts'
+import {
+  type Binding,
+  equals,
+  type PeerSignatureContext,
+  peerSignedBytes,
+  reportData,
+  u32be,
+  u64be,
+} from '../../protocols/wire/index.ts'
 import type { AcceptedVerdict, Attester, JudgedTd } from '../attest/index.ts'
 import { type Clock, RefusedError } from '../base/index.ts'
 import type { NodePolicy } from './cluster-policy.ts'
@@ -152,10 +161,19 @@ export class Membership {
     return this.#standing.evidence
   }
 
+  /** The own credential is this node's own word and nobody else's. */
+  get selfIssued(): boolean {
+    return equals(this.#body.issuer, this.#body.peerId)
+  }
+
   /** Milliseconds until the credential ends, by whichever of the two clocks says less; negative when it has. */
   remainingMs(): number {
     const { clock } = this.#issuer
-    return Math.min(this.#body.expiresAt - clock.now(), this.#validUntilMonotonicMs - clock.monotonicMs())
+    const nowMs = clock.now()
+    const leftMs = Math.min(this.#body.expiresAt - nowMs, this.#validUntilMonotonicMs - clock.monotonicMs())
+    // Dated by a clock that was set right since, its own word holds for nobody before its time; it can be given anew at once.
+    const isEarly = this.selfIssued && this.#body.issuedAt > nowMs + ISSUED_AHEAD_MAX_MS
+    return isEarly ? Math.min(leftMs, 0) : leftMs
   }
 
   standing(): 'active' | 'lapsed' {
@@ -205,6 +223,8 @@ export class Membership {
   #read(standing: Standing) {
     const { clock } = this.#issuer
     const { body } = decodeCredential(standing.credential)
-    return { body, validUntilMonotonicMs: clock.monotonicMs() + (body.expiresAt - clock.now()) }
+    // Never longer than its lifetime: the clock may have been set back since it was issued.
+    const leftMs = Math.min(body.expiresAt - clock.now(), body.expiresAt - body.issuedAt)
+    return { body, validUntilMonotonicMs: clock.monotonicMs() + leftMs }
   }
 }

@@ -3,7 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { type ChallengeRoles, type Challenges, NoStandingError } from '../../protocols/challenge/index.ts'
 import { type Membership as MembershipService, recordRules } from '../../protocols/membership/index.ts'
 import { type MemberRecord, sealMemberRecord } from '../../protocols/records/index.ts'
-import { equals, RefusalError } from '../../protocols/wire/index.ts'
+import { RefusalError } from '../../protocols/wire/index.ts'
 import { type Attester, parseQuote, tdDigest } from '../attest/index.ts'
 import { type Clock, type Log, messageOf, type Random, remembered } from '../base/index.ts'
 import { Members, type MembersEvent, type MembersNetwork, type MemberTable } from '../members/index.ts'
@@ -52,7 +52,7 @@ export const openMembers = (parts: MembersParts): Members => {
     }),
     own: {
       remainingMs: () => membership.remainingMs(),
-      selfIssued: () => isSelfIssued(membership),
+      selfIssued: () => membership.selfIssued,
     },
     facts: () => ({
       clusterId: keys.clusterId,
@@ -82,11 +82,9 @@ export const openMembers = (parts: MembersParts): Members => {
   return members
 }
 
-const isSelfIssued = ({ credential }: Membership): boolean => equals(credential.issuer, credential.peerId)
-
 const renewed = (members: Members, { membership, log, events }: MembersParts): void => {
   const { expiresAt } = membership.credential
-  const selfIssued = isSelfIssued(membership)
+  const { selfIssued } = membership
   log.info('member.renewed', { selfIssued, expiresAt })
   events.emit({ kind: 'renewed', selfIssued, expiresAt })
   members.renewed()
@@ -107,7 +105,7 @@ const challengeRoles = (
       attest: (binding, signal) => attest(attester, binding, signal),
       judge: (evidence, expected) => policy.judge(evidence, expected),
       signAsPeer: (context, bytes) => signAsPeer(issuer.peerKey, context, bytes),
-      current: () => ({ expiresAt: membership.credential.expiresAt, selfIssued: isSelfIssued(membership) }),
+      current: () => ({ expiresAt: membership.credential.expiresAt, selfIssued: membership.selfIssued }),
       keep: ({ credential, evidence }) => {
         membership.renew({ credential, evidence })
         renewed(members, parts)

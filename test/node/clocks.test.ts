@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Clock, systemClock } from '../../src/base/index.ts'
 import type { MeshNode } from '../../src/index.ts'
+import { policyFor } from '../attest/support.ts'
 import { within } from '../mesh/support.ts'
 import { InProcess } from './support.ts'
 
@@ -85,4 +86,23 @@ describe('a member whose clock jumps', () => {
       await mesh.close()
     }
   }).timeout(300_000)
+})
+
+describe('a first member whose clock is set right after it has begun', () => {
+  it('gives itself its credential anew, and lets others in', async () => {
+    const mesh = await InProcess.open()
+    // As of a machine that takes local time for UTC until it has asked.
+    let offMs = 7_200_000
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + offMs }
+    try {
+      const policy = policyFor(mesh.pki, { credentialLifetime: '2m' })
+      const first = await mesh.first({ entry: { kind: 'new', policy }, clock, attester: mesh.td({ clock }) })
+      offMs = 0
+      const joiner = await mesh.node('joiner', { entry: mesh.entry(first, LIMIT_MS) })
+      await within(LIMIT_MS, 'the joiner', joiner.start())
+      assert.equal(joiner.status().state, 'member')
+    } finally {
+      await mesh.close()
+    }
+  }).timeout(120_000)
 })
