@@ -21,7 +21,8 @@ describe('a member whose clock jumps', () => {
         await node.start()
         others.push(node)
       }
-      const jumping = await mesh.node('jumping', { entry: mesh.entry(first), clock, attester: mesh.td({ clock }) })
+      // Its collateral is dated by Intel's clock, not by its own.
+      const jumping = await mesh.node('jumping', { entry: mesh.entry(first), clock })
       await jumping.start()
       const all = [...others, jumping]
       const idOf = (node: MeshNode): string => node.status().peerId!
@@ -48,7 +49,7 @@ describe('a member whose clock jumps', () => {
           if (event.kind === 'member' && ['left', 'revoked', 'ended'].includes(event.change)) lost.push(event.peerId)
         })
       }
-      for (const jumpMs of [31 * DAY_MS]) {
+      for (const jumpMs of [31 * DAY_MS, DAY_MS / 4]) {
         offMs = jumpMs
         await Promise.all(
           others.map((node) =>
@@ -71,8 +72,10 @@ describe('a member whose clock jumps', () => {
         await Promise.all(
           others.map((node) => until(node, 'the end of the alarm', () => names(node, 'member_clock').length === 0)),
         )
+        await until(jumping, 'the end of its own alarm', () => names(jumping, 'own_clock').length === 0)
+        // What it may have said to itself meanwhile is of no use to anybody now.
+        await until(jumping, 'a credential that holds', () => jumping.status().state === 'member')
       }
-      await until(jumping, 'the end of its own alarm', () => names(jumping, 'own_clock').length === 0)
       assert.deepEqual(
         jumping
           .members()
@@ -80,7 +83,6 @@ describe('a member whose clock jumps', () => {
           .sort(),
         all.map(idOf).sort(),
       )
-      assert.equal(jumping.status().state, 'member')
       assert.deepEqual(lost, [])
     } finally {
       await mesh.close()
