@@ -4,12 +4,12 @@
  *   notice     from `kill -9` of a member until each other one holds it for unreachable
  *   rest       bytes a second that a member sends while nothing happens, from the messages that were really made; and who was
  *              falsely taken for unreachable
- * `npm run bench:mesh:sim [-- --nodes 25,100,300,1000 --kills 3 --rest 60 --json]`; also writes .bench/mesh-sim.json.
+ * `npm run bench:mesh:sim [-- --nodes 25,100,300,1000 --kills 10 --rest 60 --json]`; also writes .bench/mesh-sim.json.
  *
  * Bytes a second a member = r · (L · (m + G) + (L + 1) · W) + c / T · (m + G) + H · (3 r · I + (1 − e^(−3 r)) · F) + p · P + s · S + b,
  * where the gossip's numbers are those that `bench:mesh -- --traffic` counts in 25 real nodes
- *   r  messages a second that the whole cluster publishes: one record in two seconds, whatever N, and each member's renewals, at
- *      most 2 N / lifetime a second: as much again only at N = 900 and a lifetime of an hour
+ *   r  messages a second that the whole cluster publishes: one record in two seconds, whatever N, as long as members renew their
+ *      credentials less often than that together; then 2 N / lifetime, from N = 900 on where that is an hour
  *   L  members that one relays a message to: of 4 to 6 links one brought it; it takes log N / log 4 steps
  *   m  bytes of a message, G those that gossipsub adds: author, sequence number, topic, signature and key
  *   W  bytes of an IDONTWANT, which goes to all links when a message comes
@@ -20,7 +20,7 @@
  *   b  bytes a second in streams: 54 of digests for each member, at intervals that grow with N from 60 on, so at most 54 a
  *      second and side; and each renewal's evidence
  * A death costs c hints, one by each that had a connection to it: who hears of it from three others adds none.
- * Nothing in it grows with N but c, as log N, over T, and the renewals' share of r.
+ * Nothing in it grows with N but c, as log N, over T, and r beyond that N: every member has to hear of each new credential.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -28,9 +28,9 @@ import {
   type JudgedRecord,
   judgeRecord,
   merge,
+  nextRepublishMs,
   openRecord,
   recordRules,
-  republishIntervalMs,
 } from '../protocols/membership/index.ts'
 import type { NodeEvent } from '../src/node/events.ts'
 import { attest, issue } from '../src/node/membership.ts'
@@ -45,7 +45,7 @@ import { SimRandom, START_MS, Timeline } from '../test/sim/time.ts'
 const { values } = parseArgs({
   options: {
     nodes: { type: 'string', default: '25,100,300,1000' },
-    kills: { type: 'string', default: '3' },
+    kills: { type: 'string', default: '10' },
     rest: { type: 'string', default: '60' },
     json: { type: 'boolean', default: false },
   },
@@ -75,6 +75,23 @@ const quantile = (all: readonly number[], q: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
 }
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/**
+ * Messages a second by all members at rest. Each publishes when its credential is renewed, at the ages that src/members/renewal.ts
+ * draws, and when it has not for an interval.
+ */
+const publishedPerSecond = (members: number, random: SimRandom): number => {
+  const life = (): number => LIFETIME_MS * (0.35 + Math.sqrt(-Math.log(1 - random.uniform()) / 30))
+  const times = 10_000
+  let nowMs = 0
+  let renewedMs = life()
+  for (let time = 0; time < times; time++) {
+    const refreshedMs = nowMs + nextRepublishMs(members, random.uniform())
+    nowMs = Math.min(renewedMs, refreshedMs)
+    if (nowMs === renewedMs) renewedMs += life()
+  }
+  return (members * times * 1_000) / nowMs
+}
 
 class Mesh {
   readonly timeline = new Timeline()
@@ -174,8 +191,7 @@ const measure = async (size: number, kills: number, restMs: number) => {
   await mesh.until(fromMs + restMs)
   const seconds = restMs / 1000
   const sent = (key: keyof typeof before): number => network.sent[key] - before[key]
-  // A refresh each interval at most, and one for each renewal.
-  const messages = (members * 1000) / republishIntervalMs(members) + (2 * members) / (LIFETIME_MS / 1000)
+  const messages = publishedPerSecond(members, mesh.random)
   const messageBytes = network.sent.publishedBytes / network.sent.published
   const wholeBytes = messageBytes + GOSSIP_BYTES
   const relayed = messages * (RELAYED_TO * wholeBytes + (RELAYED_TO + 1) * IDONTWANT_BYTES)
