@@ -181,11 +181,19 @@ const checkOwnStanding = <K extends AdoptedKeyring, P extends ClusterPolicy>(
   if (!own.accepted) throw new SelfRefusedError(own.code, own.reasons)
 
   const credential = verifyCredential(plaintext.credential, expectation(plaintext, keyring, policy, context))
-  demand(credential.ok, 'credential_invalid', `our credential: ${credential.ok ? '' : credential.fault}`)
+  demand(credential.ok, 'credential_invalid', `our credential: ${whyNot(credential, context)}`)
   const { body } = credential
   demand(equals(body.peerId, parties.joiner), 'credential_invalid', 'our credential names another peer')
   demand(equals(body.issuer, parties.onboarder), 'credential_invalid', 'our credential was issued by somebody else')
   demand(equals(body.tdDigest, own.judged.tdDigest), 'credential_invalid', 'our credential is about another TD')
+}
+
+/** More often than not it is the reader's own clock that makes a credential untimely. */
+const whyNot = (checked: ReturnType<typeof verifyCredential>, { nowMs }: { nowMs: number }): string => {
+  if (checked.ok) return ''
+  const { fault } = checked
+  const untimely = fault === 'expired' || fault === 'issued_in_the_future'
+  return untimely ? `${fault}, by this node's clock, which says ${new Date(nowMs).toISOString()}` : fault
 }
 
 const checkOnboarder = <K extends AdoptedKeyring, P extends ClusterPolicy>(
@@ -196,7 +204,7 @@ const checkOnboarder = <K extends AdoptedKeyring, P extends ClusterPolicy>(
 ): Evidence => {
   const { parties } = context
   const credential = verifyCredential(plaintext.onboarderCredential, expectation(plaintext, keyring, policy, context))
-  demand(credential.ok, 'onboarder_credential', `the onboarder's credential: ${credential.ok ? '' : credential.fault}`)
+  demand(credential.ok, 'onboarder_credential', `the onboarder's credential: ${whyNot(credential, context)}`)
   demand(
     equals(credential.body.peerId, parties.onboarder),
     'onboarder_credential',

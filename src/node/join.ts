@@ -319,7 +319,7 @@ const answers = (candidates: readonly Candidate[]): string =>
 
 const allRefused = (candidates: readonly Candidate[]): MeshError =>
   new RefusedError('join_refused', `no peer let this node in:\n${answers(candidates)}`, {
-    next: "check --cluster and --peer, and whether the cluster's policy admits this TD (dstack-mesh policy explain)",
+    next: "check --cluster and --peer, this machine's clock, and whether the cluster's policy admits this TD (dstack-mesh policy explain)",
   })
 
 const timedOut = (candidates: readonly Candidate[], timeoutMs: number): MeshError =>

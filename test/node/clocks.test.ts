@@ -108,3 +108,23 @@ describe('a first member whose clock is set right after it has begun', () => {
     }
   }).timeout(120_000)
 })
+
+describe('a joiner whose clock is wrong', () => {
+  for (const [how, offMs] of [
+    ['two hours ahead', 7_200_000],
+    ['half an hour behind', -1_800_000],
+  ] as const) {
+    it(`by being ${how} is told so`, async () => {
+      const mesh = await InProcess.open()
+      try {
+        const first = await mesh.first()
+        const clock: Clock = { ...systemClock, now: () => systemClock.now() + offMs }
+        const joiner = await mesh.node('joiner', { entry: mesh.entry(first), clock })
+        const says = new RegExp(`by this node's clock, which says ${new Date(clock.now()).toISOString().slice(0, 10)}`)
+        await assert.rejects(joiner.start(), says)
+      } finally {
+        await mesh.close()
+      }
+    })
+  }
+})
