@@ -177,9 +177,13 @@ export class Members {
     }
   }
 
-  /** Whether this node may issue credentials now. */
+  /**
+   * Whether this node may issue credentials now. Who is adrift lets nobody in, who would be so with it; unless it has found
+   * itself alone, and may be the last that holds the secret.
+   */
   standing(): Standing {
-    return this.#attesting.standing()
+    const standing = this.#attesting.standing()
+    return standing === 'active' && this.#comparing.adrift && !this.#init.own.selfIssued() ? 'busy' : standing
   }
 
   state(): RenewalState {
