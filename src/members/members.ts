@@ -178,12 +178,13 @@ export class Members {
   }
 
   /**
-   * Whether this node may issue credentials now. Who is adrift lets nobody in, who would be so with it; unless it has found
-   * itself alone, and may be the last that holds the secret.
+   * Whether this node may issue credentials now. Who leaves lets nobody in who would know only it; nor does who is adrift, unless
+   * it has found itself alone, and may be the last that holds the secret.
    */
   standing(): Standing {
     const standing = this.#attesting.standing()
-    return standing === 'active' && this.#comparing.adrift && !this.#init.own.selfIssued() ? 'busy' : standing
+    const adrift = this.#comparing.adrift && !this.#init.own.selfIssued()
+    return standing === 'active' && (this.#own.leaving || adrift) ? 'busy' : standing
   }
 
   state(): RenewalState {
