@@ -24,14 +24,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import {
-  type JudgedRecord,
-  judgeRecord,
-  merge,
-  nextRepublishMs,
-  openRecord,
-  recordRules,
-} from '../protocols/membership/index.ts'
+import { type JudgedRecord, judgeRecord, merge, nextRepublishMs, openRecord, recordRules } from '../protocols/membership/index.ts'
 import type { NodeEvent } from '../src/node/events.ts'
 import { attest, issue } from '../src/node/membership.ts'
 import { joinAny } from '../test/sim/join.ts'
