@@ -177,14 +177,10 @@ export class Members {
     }
   }
 
-  /**
-   * Whether this node may issue credentials now. Who leaves lets nobody in who would know only it; nor does who is adrift, unless
-   * it has found itself alone, and may be the last that holds the secret.
-   */
+  /** Whether this node may issue credentials now. Who leaves lets nobody in, who would know nobody else. */
   standing(): Standing {
     const standing = this.#attesting.standing()
-    const adrift = this.#comparing.adrift && !this.#init.own.selfIssued()
-    return standing === 'active' && (this.#own.leaving || adrift) ? 'busy' : standing
+    return standing === 'active' && this.#own.leaving ? 'busy' : standing
   }
 
   state(): RenewalState {

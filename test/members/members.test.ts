@@ -162,28 +162,6 @@ describe('the members of a node', () => {
     assert.equal(bench.count('seed'), tried)
   })
 
-  it('let nobody in before they have compared tables with somebody, unless the node has found itself alone', async () => {
-    const bench = new Bench()
-    const [a, b] = others as [Peer, Peer]
-    bench.admit(a, b)
-    bench.sync = () => 'failed'
-    await bench.members.start({ onboarder: textOf(a) })
-    assert.equal(bench.members.standing(), 'busy')
-    await bench.pass(5_000)
-    assert.equal(bench.members.standing(), 'busy')
-    bench.selfIssued = true
-    assert.equal(bench.members.standing(), 'active')
-    bench.selfIssued = false
-    // Not the onboarder: that one has gone.
-    bench.sync = (peer) => (peer === textOf(b) ? 'exchanged' : 'failed')
-    await bench.pass(300_000)
-    assert.ok(bench.count(`sync ${textOf(b)}`) > 0)
-    assert.equal(bench.members.standing(), 'active')
-    const first = new Bench()
-    await first.members.start()
-    assert.equal(first.members.standing(), 'active')
-  })
-
   it('compare tables once more soon after that: others may have joined at the same moment', async () => {
     const bench = new Bench()
     const [a, b] = others as [Peer, Peer]
