@@ -37,10 +37,16 @@ export class Comparing {
   #notBeforeMs = 0
   #wanted = false
   #seed: { peer: string; notBeforeMs: number; pauseMs: number } | undefined
+  #adrift = false
 
   constructor(init: ComparingInit) {
     this.#init = init
     this.#dueAtMs = init.outlook.monotonicMs() + nextSyncMs(1, init.random.uniform())
+  }
+
+  /** It has joined, and has compared tables with nobody since: its onboarder may have gone, and nobody else know it. */
+  get adrift(): boolean {
+    return this.#adrift
   }
 
   tick(monotonicMs: number): void {
@@ -57,6 +63,7 @@ export class Comparing {
   /** A joiner's first exchange, with its onboarder, repeated until it succeeds. Resolves when it has been tried once. */
   seed(onboarder: string): Promise<void> {
     this.#seed = { peer: onboarder, notBeforeMs: 0, pauseMs: SEED_PAUSE_MS }
+    this.#adrift = true
     return this.#seedNow()
   }
 
@@ -64,7 +71,9 @@ export class Comparing {
     if (this.#open.has(peer) || this.#open.size >= SYNCS_MAX) return 'failed'
     this.#open.add(peer)
     try {
-      return await this.#init.network.sync(peer, { seed, addresses: this.#init.outlook.addressesOf(peer) })
+      const outcome = await this.#init.network.sync(peer, { seed, addresses: this.#init.outlook.addressesOf(peer) })
+      if (outcome === 'exchanged') this.#adrift = false
+      return outcome
     } catch {
       return 'failed'
     } finally {

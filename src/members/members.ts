@@ -117,6 +117,17 @@ export class Members {
     this.publishOwn()
   }
 
+  /** It may be that nobody knows this node: it has joined, and compared tables with nobody since. */
+  get adrift(): boolean {
+    return this.#comparing.adrift
+  }
+
+  /** The same as at the start, of a member that has let this node in once more. */
+  async begin(onboarder: string): Promise<void> {
+    await this.#comparing.seed(onboarder)
+    this.publishOwn()
+  }
+
   /** Ticks until {@link Members.stop}. */
   run(): void {
     const { clock } = this.#init

@@ -51,6 +51,8 @@ export interface JoinParts {
   log: Log
   signal: AbortSignal
   timeoutMs: number
+  /** It has joined before, and its register says all that it is to say. */
+  again?: boolean
 }
 
 export interface JoinResult {
@@ -109,7 +111,7 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   const { clock, log } = parts
   const witnessed = await witness(parts)
   const addresses = startingAddresses(parts, witnessed.reading)
-  await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
+  if (parts.again !== true) await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
   const overall = clock.deadline(parts.timeoutMs, parts.signal)
   const candidates: Candidate[] = addresses.map((address) => untried(address, false))
   // It goes by the time of all tries: a dial that has begun may still end while another peer is asked.

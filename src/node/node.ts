@@ -42,6 +42,7 @@ import { openMembers } from './open-members.ts'
 import { MembersFirst } from './outsiders.ts'
 import { keyDeriver } from './parts.ts'
 import { publicAddresses } from './public-addresses.ts'
+import { type RejoinParts, rejoin, rejoinLater } from './rejoin.ts'
 import { forget, instanceSeed, openDataDir, remember, rememberedProof } from './remember.ts'
 import { meshServices } from './services.ts'
 import { controlSocketPath } from './settings.ts'
@@ -81,6 +82,7 @@ export class MeshNode {
   #members: Members | undefined
   /** Who let this node in; none made the first member one. */
   #onboarder: string | undefined
+  #joinThrough: RejoinParts['join'] | undefined
   #proof: ProofLevel | undefined
   /** When the genesis became public, by a witness. */
   #publicSince: number | undefined
@@ -280,26 +282,32 @@ export class MeshNode {
     const entry = this.#entry as Extract<Entry, { kind: 'join' }>
     this.#state = 'joining'
     await this.#openNetwork(peerKey, this.#clusterId!)
-    const { membership, proof, publicSince, onboarder } = await joinCluster({
-      clusterId: this.#clusterId!,
-      peers: entry.peers,
-      keptProof: await rememberedProof(this.#init.dataDir),
-      policy: entry.policy,
-      onboard: this.#network!.services.onboard,
-      resolve: (address) => resolveAddress(address, { own: this.addresses(), random: this.#random }),
-      attester,
-      anchor: this.#anchor,
-      keys: this.#init.keys ?? keyDeriver(this.#random),
-      verifier: this.#verifier(),
-      apps: apps.map(({ identity }) => identity),
-      peerKey,
-      peerId: peerIdOf(peerKey),
-      clock: this.#clock,
-      random: this.#random,
-      log: this.#log,
-      signal: this.#stopping.signal,
-      timeoutMs: entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
-    })
+    this.#joinThrough = async (peers, timeoutMs) =>
+      joinCluster({
+        clusterId: this.#clusterId!,
+        peers,
+        keptProof: await rememberedProof(this.#init.dataDir),
+        policy: entry.policy,
+        onboard: this.#network!.services.onboard,
+        resolve: (address) => resolveAddress(address, { own: this.addresses(), random: this.#random }),
+        attester,
+        anchor: this.#anchor,
+        keys: this.#init.keys ?? keyDeriver(this.#random),
+        verifier: this.#verifier(),
+        apps: apps.map(({ identity }) => identity),
+        peerKey,
+        peerId: peerIdOf(peerKey),
+        clock: this.#clock,
+        random: this.#random,
+        log: this.#log,
+        signal: this.#stopping.signal,
+        timeoutMs,
+        again: this.#membership !== undefined,
+      })
+    const { membership, proof, publicSince, onboarder } = await this.#joinThrough(
+      entry.peers,
+      entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
+    )
     this.#membership = membership
     this.#proof = proof
     this.#publicSince = publicSince
@@ -368,6 +376,9 @@ export class MeshNode {
     })
     this.#members = members
     this.#cleanups.addBrief(() => members.stop())
+    await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })
+    const again = this.#rejoinParts(members, membership)
+    if (again !== undefined) await rejoin(again)
     const strangers = strangersLog(this.#log, this.#clock)
     this.#network!.services.onboard.serveAs(
       membership.onboarder({
@@ -382,8 +393,9 @@ export class MeshNode {
         publicAddresses: () => publicAddresses(members.list(), this.#random),
       }),
     )
-    await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })
     members.run()
+    const found = again === undefined ? undefined : rejoinLater(again).catch(() => {})
+    this.#cleanups.addBrief(() => found ?? Promise.resolve())
     const discovery = this.#discovery()
     this.#cleanups.addBrief(() => discovery.stop())
     discovery.start()
@@ -392,6 +404,20 @@ export class MeshNode {
       if (!this.#stopping.signal.aborted) this.#log.error('anchor.watch_ended', { reason: messageOf(error) })
     })
     this.#cleanups.addBrief(() => watching)
+  }
+
+  #rejoinParts(members: Members, membership: Membership): RejoinParts | undefined {
+    if (this.#entry.kind !== 'join' || this.#joinThrough === undefined) return undefined
+    return {
+      members,
+      membership,
+      peers: this.#entry.peers,
+      join: this.#joinThrough,
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+      signal: this.#stopping.signal,
+    }
   }
 
   #discovery(): Discovery {
