@@ -30,7 +30,8 @@ export interface RejoinParts {
 /** One round. Resolves when tables have been compared with somebody, or no peer has let this node in. */
 export const rejoin = async ({ members, membership, peers, join, log, signal }: RejoinParts): Promise<void> => {
   let left = [...peers]
-  while (members.adrift && left.length > 0) {
+  // Bounded also where an address is given by a name, and the one that answered is none of these.
+  for (let tries = 0; members.adrift && left.length > 0 && tries < peers.length; tries++) {
     log.warn('join.adrift')
     let again: JoinResult
     try {

@@ -14,7 +14,7 @@ describe('a joiner whose onboarder has gone', () => {
   })
 
   /** Its peers are `0`, `1`, `2`: the first of them that is in `there` lets it in, and tells of the others if it is in `tells`. */
-  const node = (there: readonly number[], tells: readonly number[]) => {
+  const node = (there: readonly number[], tells: readonly number[], addressOf = (index: number) => `${index}`) => {
     const did: string[] = []
     const aborting = new AbortController()
     const members = {
@@ -43,7 +43,7 @@ describe('a joiner whose onboarder has gone', () => {
           },
           onboarder: {
             peerId: peerIdFromPrivateKey(onboarder.key),
-            address: `${index}`,
+            address: addressOf(index),
             credential: credentialOf(onboarder, us),
           },
         } as unknown as JoinResult
@@ -76,6 +76,12 @@ describe('a joiner whose onboarder has gone', () => {
       ...['asks 0,1,2', ...again, 'admits 0', 'compares with 0'],
       ...['asks 1,2', ...again, 'admits 2', 'compares with 2'],
     ])
+  })
+
+  it('asks no oftener than it has peers, also when those are names', async () => {
+    const { parts, did } = node([0], [], () => '/ip4/192.0.2.1/tcp/4001')
+    await rejoin(parts)
+    assert.equal(did.filter((each) => each === 'asks 0,1,2').length, 3)
   })
 
   it('goes on alone when nobody is there, and tries again until somebody knows it', async () => {
