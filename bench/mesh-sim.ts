@@ -133,6 +133,7 @@ class Mesh {
     this.network.weather.loss = 1
     for (const [at, node] of nodes.entries()) {
       await node.join(standings[at]!)
+      node.serves = true
       // Ticks of real nodes do not fall together.
       await this.until(this.timeline.nowMs + 1_000 / size)
     }
@@ -207,11 +208,7 @@ const measure = async (size: number, kills: number, restMs: number) => {
   const settledNodes = mesh.nodes.slice(0, -JOINS)
   let lastJoinMs = 0
   for (const joiner of joiners) {
-    void joinAny(
-      joiner,
-      () => settledNodes,
-      () => {},
-    )
+    void joinAny(joiner, () => settledNodes)
   }
   const joined = async (): Promise<void> => {
     await mesh.until(timeline.nowMs + 60_000, () => joiners.every((node) => node.members !== undefined))

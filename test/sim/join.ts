@@ -9,23 +9,23 @@ const RETRY_MS = 2_000
 /** Of the joiner's last words. */
 const DONE_LOST = 0.05
 
-/** Whose onboarder has gone before it could tell who the others are knows nobody, and nobody knows it: it has to start again. */
-const STRANDED_MS = 20_000
+/** As src/node/rejoin.ts has it. */
+const REJOIN_MS = 30_000
 
-/**
- * Tries members in turn until one lets it in.
- * @param restart - what the operator does with a node that has joined and cannot find the others
- */
-export const joinAny = async (joiner: SimNode, members: () => readonly SimNode[], restart: () => void): Promise<void> => {
+/** Tries members in turn until one lets it in, and tells who the others are. */
+export const joinAny = async (joiner: SimNode, members: () => readonly SimNode[]): Promise<void> => {
   while (joiner.alive) {
     for (const onboarder of joiner.random.shuffled(members())) {
-      if (onboarder === joiner || onboarder.members === undefined || onboarder.leaving) continue
+      if (onboarder === joiner || !onboarder.serves || onboarder.leaving) continue
       if (!(await joinBy(joiner, onboarder))) continue
-      await joiner.clock.sleep(STRANDED_MS)
-      if (!joiner.compared) restart()
+      if (joiner.members!.adrift) continue
+      joiner.serves = true
       return
     }
-    await joiner.clock.sleep(RETRY_MS * (0.5 + joiner.random.uniform()))
+    // Known to nobody so far, and maybe the last.
+    joiner.serves = joiner.members !== undefined
+    await joiner.clock.sleep((joiner.serves ? REJOIN_MS : RETRY_MS) * (0.5 + joiner.random.uniform()))
+    if (joiner.members?.adrift === false) return
   }
 }
 
@@ -62,6 +62,12 @@ const joinBy = async (joiner: SimNode, onboarder: SimNode): Promise<boolean> => 
   if (!joiner.random.chance(DONE_LOST)) {
     timeline.after(20, () => onboarder.members!.admit(own, []), onboarder)
   }
-  await joiner.join({ credential, evidence }, { ...body, text: onboarder.text })
+  const standing = { credential, evidence }
+  if (joiner.members === undefined) await joiner.join(standing, { ...body, text: onboarder.text })
+  else {
+    joiner.membership!.renew(standing)
+    joiner.members.admit(body, [])
+    await joiner.members.begin(onboarder.text)
+  }
   return true
 }

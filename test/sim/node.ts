@@ -71,8 +71,8 @@ export class SimNode implements Host {
   members: Members | undefined
   membership: Membership | undefined
   leaving = false
-  /** It has compared tables with somebody. */
-  compared = false
+  /** It lets others in. */
+  serves = false
 
   constructor(cluster: Cluster, peer: SimPeer, machine: Machine) {
     const { timeline, network, services, random } = cluster
@@ -138,6 +138,7 @@ export class SimNode implements Host {
   /** The first member of all: its own word, and nobody else's. */
   async found(): Promise<void> {
     await this.join(await selfIssue(this.issuer, this.td))
+    this.serves = true
   }
 
   /** From now on it is a member. */
@@ -233,7 +234,6 @@ export class SimNode implements Host {
     return {
       ...silentLog,
       debug: (event, fields) => {
-        if (event === 'sync.done') this.compared = true
         if (event.startsWith('sync')) line(event, fields)
       },
       warn: (event, fields) => {

@@ -160,13 +160,7 @@ export class World {
   }
 
   #joins(node: SimNode): void {
-    const { machine } = node
-    const restart = (): void => {
-      this.say(`${machine.index} ${short(node.text)} is stranded`)
-      this.crash(machine, false)
-      this.boot(machine)
-    }
-    void joinAny(node, () => this.#nodes.filter((other) => other.alive && !other.byzantine), restart)
+    void joinAny(node, () => this.#nodes.filter((other) => other.alive && !other.byzantine))
   }
 
   #start(machine: Machine): SimNode {
