@@ -407,10 +407,11 @@ export class MeshNode {
   }
 
   #rejoinParts(members: Members, membership: Membership): RejoinParts | undefined {
-    if (this.#entry.kind !== 'join' || this.#joinThrough === undefined) return undefined
+    if (this.#entry.kind !== 'join' || this.#joinThrough === undefined || this.#onboarder === undefined) return undefined
     return {
       members,
       membership,
+      onboarder: this.#onboarder,
       peers: this.#entry.peers,
       join: this.#joinThrough,
       clock: this.#clock,

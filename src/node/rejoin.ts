@@ -18,6 +18,8 @@ const REJOIN_PAUSE_MS = 30_000
 export interface RejoinParts {
   members: Members
   membership: Membership
+  /** Who let this node in. */
+  onboarder: string
   /** As the operator gave them. */
   peers: readonly string[]
   join(peers: readonly string[], timeoutMs: number): Promise<JoinResult>
@@ -28,7 +30,9 @@ export interface RejoinParts {
 }
 
 /** One round. Resolves when tables have been compared with somebody, or no peer has let this node in. */
-export const rejoin = async ({ members, membership, peers, join, log, signal }: RejoinParts): Promise<void> => {
+export const rejoin = async ({ members, membership, onboarder: first, peers, join, log, signal }: RejoinParts): Promise<void> => {
+  // One broken connection does not say that it is gone.
+  if (members.adrift) await members.begin(first)
   let left = [...peers]
   // Bounded also where an address is given by a name, and the one that answered is none of these.
   for (let tries = 0; members.adrift && left.length > 0 && tries < peers.length; tries++) {
