@@ -42,6 +42,8 @@ const LEAVING_SHOWN_MS = 15_000
  * so many pairs that nobody is left out.
  */
 const MENDING = 16
+/** Nobody answers for so long: it may be that all whom this node knows have been replaced meanwhile. Lower: joins anew in short cuts too. */
+const CUT_OFF_MS = 300_000
 /** For a ping on another member's behalf; who asks waits no longer. */
 const PROBE_PING_MS = 1_000
 
@@ -59,6 +61,8 @@ export class Members {
   /** Who said goodbye a moment ago, until when that is shown (monotonic clock). */
   readonly #leaving = new Map<string, number>()
   #tidyAtMs = 0
+  /** When another member was last within reach (monotonic clock). */
+  #metAtMs: number
   #running: Promise<void> | undefined
 
   constructor(init: MembersInit) {
@@ -71,6 +75,7 @@ export class Members {
     const reaches = (peer: string): boolean => this.#watching.reaches(peer)
     this.#init = init
     this.#outlook = outlook
+    this.#metAtMs = outlook.monotonicMs()
     this.#own = new OwnRecord({ facts: init.facts, seal: init.seal, now: () => clock.now() })
     this.#telling = new Telling({ own: this.#own, network, clock, random, size, failed })
     this.#comparing = new Comparing({ outlook, network, random, size, reaches })
@@ -117,13 +122,14 @@ export class Members {
     this.publishOwn()
   }
 
-  /** It may be that nobody knows this node: it has joined, and compared tables with nobody since. */
+  /** It may be that nobody knows this node: it has compared tables with nobody since it joined, or has been cut off for long. */
   get adrift(): boolean {
-    return this.#comparing.adrift
+    return this.#comparing.adrift || this.now().monotonicMs - this.#metAtMs > CUT_OFF_MS
   }
 
   /** The same as at the start, of a member that has let this node in once more. */
   async begin(onboarder: string): Promise<void> {
+    this.#metAtMs = this.now().monotonicMs
     await this.#comparing.seed(onboarder)
     this.publishOwn()
   }
@@ -363,6 +369,7 @@ export class Members {
     const { lifetimeMs, lapsedServeMs, network } = this.#init
     this.#outlook.table.forgetEnded(now.wallMs, Math.max(lapsedServeMs, lifetimeMs))
     this.#attesting.tidy()
+    if (this.#outlook.active().some(({ peerId }) => this.#watching.reaches(peerText(peerId)))) this.#metAtMs = now.monotonicMs
     for (const [peer, untilMs] of this.#leaving) if (untilMs <= now.monotonicMs) this.#leaving.delete(peer)
     for (const peer of this.#linked) {
       const entry = entryOf(this.#outlook.value, peerOfText(peer))

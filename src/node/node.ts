@@ -394,8 +394,8 @@ export class MeshNode {
       }),
     )
     members.run()
-    const found = again === undefined ? undefined : rejoinLater(again).catch(() => {})
-    this.#cleanups.addBrief(() => found ?? Promise.resolve())
+    const rejoining = again && this.#rejoinLater(again)
+    this.#cleanups.addBrief(async () => rejoining)
     const discovery = this.#discovery()
     this.#cleanups.addBrief(() => discovery.stop())
     discovery.start()
@@ -404,6 +404,14 @@ export class MeshNode {
       if (!this.#stopping.signal.aborted) this.#log.error('anchor.watch_ended', { reason: messageOf(error) })
     })
     this.#cleanups.addBrief(() => watching)
+  }
+
+  async #rejoinLater(parts: RejoinParts): Promise<void> {
+    try {
+      await rejoinLater(parts)
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#log.error('join.adrift_ended', { reason: messageOf(error) })
+    }
   }
 
   #rejoinParts(members: Members, membership: Membership): RejoinParts | undefined {

@@ -174,6 +174,33 @@ describe('the members of a node', () => {
     assert.equal(bench.count('sync'), 1)
   })
 
+  it('may be known to nobody: until tables are compared, and when nobody has answered for five minutes', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a, b)
+    bench.sync = () => 'failed'
+    await bench.members.start({ onboarder: textOf(a) })
+    assert.ok(bench.members.adrift)
+    bench.sync = () => 'exchanged'
+    await bench.pass(5_000)
+    assert.ok(!bench.members.adrift)
+    await bench.pass(400_000)
+    assert.ok(!bench.members.adrift)
+    bench.sync = () => 'failed'
+    bench.ping = (peer) => (peer === textOf(a) ? 'answered' : 'silent')
+    await bench.pass(400_000)
+    assert.ok(!bench.members.adrift)
+    bench.ping = () => 'silent'
+    await bench.pass(290_000)
+    assert.ok(!bench.members.adrift)
+    await bench.pass(60_000)
+    assert.ok(bench.members.adrift)
+    bench.admit(others[2]!)
+    bench.sync = () => 'exchanged'
+    await bench.members.begin(textOf(others[2]!))
+    assert.ok(!bench.members.adrift)
+  })
+
   it('publish again, with a greater sequence, when somebody is there to hear what nobody heard', async () => {
     const bench = new Bench()
     bench.heard = false

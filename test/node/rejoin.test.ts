@@ -15,6 +15,7 @@ describe('a joiner whose onboarder has gone', () => {
 
   /** Its peers are `0`, `1`, `2`: the first of them that is in `there` lets it in, and tells of the others if it is in `tells`. */
   const node = (there: readonly number[], tells: readonly number[], addressOf = (index: number) => `${index}`) => {
+    let onSleep = (_seconds: number): void => {}
     const did: string[] = []
     const aborting = new AbortController()
     const members = {
@@ -50,30 +51,39 @@ describe('a joiner whose onboarder has gone', () => {
         } as unknown as JoinResult
       },
       clock: {
-        sleep: async (ms: number) => {
-          did.push('sleeps')
-          assert.ok(ms >= 15_000 && ms <= 45_000)
-          if (did.filter((each) => each === 'sleeps').length === 3) members.adrift = false
+        sleep: async (ms: number, signal: AbortSignal) => {
+          signal.throwIfAborted()
+          did.push(`sleeps ${ms / 1_000}`)
+          onSleep(ms / 1_000)
         },
       },
       random: { uniform: () => 0.5 },
       log: silentLog,
       signal: aborting.signal,
     } as unknown as RejoinParts
-    return { parts, did, aborting }
+    return {
+      parts,
+      did,
+      aborting,
+      members,
+      onSleep: (listener: typeof onSleep) => {
+        onSleep = listener
+      },
+    }
   }
   const again = ['wipes', 'has another credential']
 
   it('joins once more through another peer, which knows the rest', async () => {
     const { parts, did } = node([1], [1])
     await rejoin(parts)
-    assert.deepEqual(did, ['asks 0,1,2', ...again, 'admits 1', 'compares with 1'])
+    assert.deepEqual(did, ['sleeps 1', 'asks 0,1,2', ...again, 'admits 1', 'compares with 1'])
   })
 
   it('and through the next one, when that one goes as well', async () => {
     const { parts, did } = node([0, 2], [2])
     await rejoin(parts)
     assert.deepEqual(did, [
+      'sleeps 1',
       ...['asks 0,1,2', ...again, 'admits 0', 'compares with 0'],
       ...['asks 1,2', ...again, 'admits 2', 'compares with 2'],
     ])
@@ -85,19 +95,38 @@ describe('a joiner whose onboarder has gone', () => {
     assert.equal(did.filter((each) => each === 'asks 0,1,2').length, 3)
   })
 
-  it('goes on alone when nobody is there, and tries again until somebody knows it', async () => {
-    const { parts, did } = node([], [])
+  it('does not join again when its onboarder was only busy', async () => {
+    const { parts, did, members } = node([0], [0])
+    Object.assign(members, {
+      begin: async () => {
+        members.adrift = false
+      },
+    })
     await rejoin(parts)
-    assert.deepEqual(did, ['asks 0,1,2'])
-    await rejoinLater(parts)
-    assert.deepEqual(did.slice(1), ['sleeps', 'asks 0,1,2', 'sleeps', 'asks 0,1,2', 'sleeps'])
+    assert.deepEqual(did, ['sleeps 1'])
+  })
+
+  it('goes on alone when nobody is there, and tries again, less and less often, until somebody knows it', async () => {
+    const { parts, did, aborting, members, onSleep } = node([], [])
+    await rejoin(parts)
+    assert.deepEqual(did.splice(0), ['sleeps 1', 'asks 0,1,2'])
+    const pauses: number[] = []
+    onSleep((seconds) => {
+      if (seconds > 1) pauses.push(seconds)
+      if (pauses.length === 6) members.adrift = false
+      // Cut off another time.
+      if (pauses.length === 8) members.adrift = true
+      if (pauses.length === 10) aborting.abort(new Error('the node is stopping'))
+    })
+    await assert.rejects(rejoinLater(parts), /stopping/)
+    assert.deepEqual(pauses, [30, 60, 120, 240, 300, 300, 30, 30, 60, 120])
+    assert.equal(did.filter((each) => each === 'asks 0,1,2').length, 7)
   })
 
   it('does nothing when it has compared tables with somebody, and ends with the node', async () => {
     const known = node([0], [0])
-    Object.assign(known.parts.members, { adrift: false })
+    known.members.adrift = false
     await rejoin(known.parts)
-    await rejoinLater(known.parts)
     assert.deepEqual(known.did, [])
     const stopping = node([], [])
     stopping.aborting.abort(new Error('the node is stopping'))
