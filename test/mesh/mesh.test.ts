@@ -142,6 +142,13 @@ describe('npm start', function () {
     assert.deepEqual(readdirSync(bench.folder), [])
   })
 
+  it('with --once offers nothing to try on a mesh that is over', async () => {
+    const program = start('--once', '--nodes', '1')
+    assert.deepEqual(await program.end(), { code: 0, signal: null }, program.stderr)
+    assert.match(program.stdout, /^cluster G[A-Z2-7]{55}$/m)
+    assert.doesNotMatch(program.stdout, /^Try|Ctrl-C/m)
+  })
+
   it('with --anchor devnet makes its identity public on a ledger of its own', async () => {
     const program = start('--nodes', '2', '--anchor', 'devnet', '--json')
     const mesh = JSON.parse(await program.firstLine()) as { members: { socket: string; fingerprint: string }[] }

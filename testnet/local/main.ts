@@ -139,9 +139,9 @@ const startAll = async (mesh: LocalMesh, nodes: number): Promise<Mesh> => {
 /** One word for a shell, whatever a folder is called. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
-const print = (mesh: Mesh, local: LocalMesh): void => {
-  const out = process.stdout
-  const bold = (text: string): string => styleText('bold', text, { stream: out, validateStream: true })
+const bold = (text: string): string => styleText('bold', text, { stream: process.stdout, validateStream: true })
+
+const print = (mesh: Mesh): void => {
   const rows = [
     ['member', 'peer id', 'address', 'socket', `key of "${KEY_PATH}"`],
     ...mesh.members.map(({ name, peerId, address, socket, fingerprint }) => [name, peerId, address, socket, fingerprint]),
@@ -153,18 +153,22 @@ const print = (mesh: Mesh, local: LocalMesh): void => {
       .join('  ')
       .trimEnd(),
   )
-  const [first, second] = mesh.members
-  const [one] = local.members
-  const dataDir = join(local.folder, (second ?? first)!.name)
-  const fourth = join(local.folder, 'node-x')
-  out.write(`
+  process.stdout.write(`
 cluster ${bold(mesh.cluster)}
 ${bold(lines[0]!)}
 ${lines.slice(1).join('\n')}
 
 One secret, made inside node-1, handed to each joiner after its quote was judged; the keys are the same on every member.
 Quotes here are emulated: they show every step and protect nothing.
+`)
+}
 
+const printWhatToTry = (mesh: Mesh, local: LocalMesh): void => {
+  const [first, second] = mesh.members
+  const [one] = local.members
+  const dataDir = join(local.folder, (second ?? first)!.name)
+  const fourth = join(local.folder, 'node-x')
+  process.stdout.write(`
 ${bold('Try')}
   curl --unix-socket ${quoted(first!.socket)} -H 'content-type: application/json' -d '{"path":"${KEY_PATH}"}' http://localhost/GetKey
   npx dstack-mesh members --watch --data-dir ${quoted(dataDir)}    # who is in; or in a browser: ${second?.page ?? first!.page}
@@ -195,10 +199,13 @@ const run = async (options: Options): Promise<void> => {
       return
     }
     if (options.json) process.stdout.write(`${JSON.stringify(mesh)}\n`)
-    else print(mesh, local)
+    else print(mesh)
     if (new Set(mesh.members.map(({ fingerprint }) => fingerprint)).size !== 1) throw new Error('the members gave different keys')
     if (options.once) return
-    if (!options.json) process.stdout.write('\nRunning until Ctrl-C.\n')
+    if (!options.json) {
+      printWhatToTry(mesh, local)
+      process.stdout.write('\nRunning until Ctrl-C.\n')
+    }
     for (const member of local.members) {
       member.ended.then((how) => progress.write(`${member.name} ended (${how})\n`))
     }
