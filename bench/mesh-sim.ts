@@ -134,6 +134,7 @@ class Mesh {
     for (const [at, node] of nodes.entries()) {
       await node.join(standings[at]!)
       node.serves = true
+      node.run()
       // Ticks of real nodes do not fall together.
       await this.until(this.timeline.nowMs + 1_000 / size)
     }

@@ -377,6 +377,7 @@ export class MeshNode {
     this.#members = members
     this.#cleanups.addBrief(() => members.stop())
     await members.start(this.#onboarder === undefined ? {} : { onboarder: this.#onboarder })
+    members.run()
     const again = this.#rejoinParts(members, membership)
     if (again !== undefined) await rejoin(again)
     const strangers = strangersLog(this.#log, this.#clock)
@@ -393,7 +394,6 @@ export class MeshNode {
         publicAddresses: () => publicAddresses(members.list(), this.#random),
       }),
     )
-    members.run()
     const rejoining = again && this.#rejoinLater(again)
     this.#cleanups.addBrief(async () => rejoining)
     const discovery = this.#discovery()

@@ -117,6 +117,12 @@ export class SimNode implements Host {
     return this.peer.text
   }
 
+  /** Where it listens. */
+  get address(): string {
+    const { index } = this.machine
+    return `/ip4/10.0.${index >> 8}.${index & 255}/tcp/4001`
+  }
+
   /** Both clocks right, running, able to quote, and a member: nobody has a reason to do without it. */
   get sound(): boolean {
     return this.alive && this.members !== undefined && !this.leaving && this.clock.offsetMs === 0
@@ -139,9 +145,10 @@ export class SimNode implements Host {
   async found(): Promise<void> {
     await this.join(await selfIssue(this.issuer, this.td))
     this.serves = true
+    this.run()
   }
 
-  /** From now on it is a member. */
+  /** From now on it is a member; {@link SimNode.run} has it do what members do. */
   async join(standing: Standing, onboarder?: CredentialBody & { text: string }): Promise<void> {
     const { cluster } = this
     const genesis = { record: new Uint8Array(1) } as unknown as GenesisBundle
@@ -165,7 +172,7 @@ export class SimNode implements Host {
       attester: this.td,
       table: this.table,
       network: { ...this.#network(), services },
-      addresses: () => [`/ip4/10.0.${this.machine.index >> 8}.${this.machine.index & 255}/tcp/4001`],
+      addresses: () => [this.address],
       public: false,
       onJudged: () => {},
       clock: this.clock,
@@ -179,13 +186,13 @@ export class SimNode implements Host {
     await services.challenges.start()
     if (onboarder !== undefined) members.admit(onboarder, [])
     await members.start(onboarder === undefined ? {} : { onboarder: onboarder.text })
-    this.#tick()
   }
 
-  #tick = (): void => {
+  /** Ticks until it is gone. */
+  run = (): void => {
     const { timeline } = this.cluster
     timeline.stirred = false
-    timeline.after(TICK_MS, this.#tick, this)
+    timeline.after(TICK_MS, this.run, this)
     this.members!.tick()
   }
 

@@ -1,13 +1,8 @@
-/**
- * Runs seeds, a range of them in as many processes as there are cores:
- *   npm run sim -- --seeds 2000 --from 0 [--jobs 2]
- * One seed again, with all that happens in it: `npm run sim -- --seed 17`, or SEED=17. Interrupted, it tells what it has counted and
- * where to go on.
- */
+/** Runs seeds, a range of them in as many processes as there are cores, or one seed again with all that happens in it. */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { makePeers } from './peers.ts'
 import { standInSignatures } from './signatures.ts'
 import { Tally, type TallyInit } from './tally.ts'
@@ -15,25 +10,52 @@ import { type Outcome, PEERS, World } from './world.ts'
 
 const HOUR_MS = 3_600_000
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '2000' },
-    from: { type: 'string', default: '0' },
-    seed: { type: 'string' },
-    jobs: { type: 'string', default: String(availableParallelism()) },
-    /** Instead of seeds: no quotes and no collateral for anybody in 23 hours, with the policy's own times. */
-    outage: { type: 'boolean', default: false },
-    /** Without judges the seeds must fail: whether anybody would notice. */
-    'no-judges': { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    /** Of a part, for the process that counts them together: each outcome as a line, and of the seeds every so many. */
-    step: { type: 'string' },
-  },
-})
+interface Options {
+  seeds: number
+  from: number
+  seed?: number
+  jobs: number
+  outage?: boolean
+  judges: boolean
+  json?: boolean
+  step?: number
+}
+
+const whole =
+  (min: number) =>
+  (text: string): number => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= min)) throw new InvalidArgumentError(`a whole number, at least ${min}`)
+    return value
+  }
+
+const values = new Command('npm run sim --')
+  .description(
+    'A membership under faults, simulated: whatever goes wrong follows from the seed. Exit code 1: something that must hold did not.',
+  )
+  .option('--seeds <n>', 'how many', whole(1), 2_000)
+  .option('--from <n>', 'the first', whole(0), 0)
+  .addOption(new Option('--seed <n>', 'this one, with all that happens in it').argParser(whole(0)).env('SEED'))
+  .option('--jobs <n>', 'processes', whole(1), availableParallelism())
+  .option(
+    '--outage',
+    'instead of seeds: 23 hours without quotes and collateral for anybody, with the times of the standard policy',
+  )
+  .option('--no-judges', 'whether anybody would notice: without judges seeds must fail')
+  .option('--json', 'the result as one object')
+  .addOption(
+    new Option('--step <n>', 'of a part: each outcome as a line, and of the seeds every so many').argParser(whole(1)).hideHelp(),
+  )
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run sim\n  npm run sim -- --seeds 100000\n  npm run sim -- --seed 17\n\nInterrupted, it tells what it has counted and where to go on.',
+  )
+  .parse()
+  .opts<Options>()
 
 const simulate = async (seed: number, log?: (line: string) => void): Promise<Outcome> => ({
   seed,
-  ...(await new World(seed, { judges: !values['no-judges'], ...(log !== undefined && { log }) }).run()),
+  ...(await new World(seed, { judges: values.judges, ...(log !== undefined && { log }) }).run()),
 })
 
 const outage = (): Promise<Omit<Outcome, 'seed'>> => {
@@ -60,7 +82,7 @@ const runHere = async (seeds: Iterable<number>, told: (line: Line) => void): Pro
 /** Every `jobs`-th seed from `from` on, in a process of its own. */
 const runInProcess = async (from: number, until: number, jobs: number, told: (line: Line) => void): Promise<void> => {
   const part = ['--from', String(from), '--seeds', String(until - from), '--step', String(jobs)]
-  if (values['no-judges']) part.push('--no-judges')
+  if (!values.judges) part.push('--no-judges')
   const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, ...part], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -106,25 +128,21 @@ const runAll = async (init: TallyInit, jobs: number): Promise<boolean> => {
 }
 
 const main = async (): Promise<boolean> => {
-  const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)]
-  const one = values.seed ?? process.env.SEED
+  const { from, seeds, jobs, seed: one } = values
   if (jobs <= 1 || one !== undefined || values.outage || values.step !== undefined) {
     standInSignatures()
     await makePeers(PEERS)
   }
-  if (one !== undefined) return isWell(await simulate(Number(one), (line) => console.log(line)))
+  if (one !== undefined) return isWell(await simulate(one, (line) => console.log(line)))
   if (values.outage) return isWell(await outage())
   if (values.step !== undefined) {
     // Whoever counts is told of a signal as well, and says what has been counted; when that one is gone, nobody reads this.
     process.on('SIGINT', () => {})
     process.stdout.on('error', () => process.exit(1))
-    await runHere(
-      range(from, from + seeds, Number(values.step)),
-      (line) => void process.stdout.write(`${JSON.stringify(line)}\n`),
-    )
+    await runHere(range(from, from + seeds, values.step), (line) => void process.stdout.write(`${JSON.stringify(line)}\n`))
     return true
   }
-  return runAll({ from, seeds, json: values.json }, jobs)
+  return runAll({ from, seeds, json: values.json === true }, jobs)
 }
 
 process.exitCode = (await main()) ? 0 : 1
