@@ -32,7 +32,7 @@ export interface ComparingInit {
 /** Whose table this node compares with its own, and when. */
 export class Comparing {
   readonly #init: ComparingInit
-  readonly #open = new Set<string>()
+  readonly #open = new Map<string, Promise<SyncOutcome>>()
   #dueAtMs: number
   #notBeforeMs = 0
   #wanted = false
@@ -44,7 +44,7 @@ export class Comparing {
     this.#dueAtMs = init.outlook.monotonicMs() + nextSyncMs(1, init.random.uniform())
   }
 
-  /** It has joined, and has compared tables with nobody since: its onboarder may have gone, and nobody else know it. */
+  /** It has joined, and compared tables with nobody since: its onboarder may have gone, and nobody else know it. */
   get adrift(): boolean {
     return this.#adrift
   }
@@ -60,29 +60,41 @@ export class Comparing {
     this.#wanted = true
   }
 
-  /** A joiner's first exchange, with its onboarder, repeated until it succeeds. Resolves when it has been tried once. */
-  seed(onboarder: string): Promise<void> {
+  /**
+   * A joiner's first exchange, with its onboarder, repeated until it succeeds, or that one's lease ends: for so long what this node
+   * has judged itself lets it take over what nobody else vouches for. Resolves when it has been tried once.
+   */
+  async seed(onboarder: string): Promise<void> {
     this.#seed = { peer: onboarder, notBeforeMs: 0, pauseMs: SEED_PAUSE_MS }
     this.#adrift = true
-    return this.#seedNow()
+    await this.#open.get(onboarder)
+    await this.#seedNow()
   }
 
   async with(peer: string, { seed } = { seed: false }): Promise<SyncOutcome> {
     if (this.#open.has(peer) || this.#open.size >= SYNCS_MAX) return 'failed'
-    this.#open.add(peer)
+    const exchange = this.#exchange(peer, seed)
+    this.#open.set(peer, exchange)
+    return exchange.finally(() => this.#open.delete(peer))
+  }
+
+  async #exchange(peer: string, seed: boolean): Promise<SyncOutcome> {
     try {
       const outcome = await this.#init.network.sync(peer, { seed, addresses: this.#init.outlook.addressesOf(peer) })
       if (outcome === 'exchanged') this.#adrift = false
       return outcome
     } catch {
       return 'failed'
-    } finally {
-      this.#open.delete(peer)
     }
   }
 
   async #seedNow(): Promise<void> {
-    const seed = this.#seed!
+    const seed = this.#seed
+    if (seed === undefined) return
+    if (!this.#init.outlook.isActive(seed.peer)) {
+      this.#seed = undefined
+      return
+    }
     // Until it has ended.
     seed.notBeforeMs = Number.POSITIVE_INFINITY
     if ((await this.with(seed.peer, { seed: true })) === 'exchanged') {

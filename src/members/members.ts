@@ -42,8 +42,6 @@ const LEAVING_SHOWN_MS = 15_000
  * so many pairs that nobody is left out.
  */
 const MENDING = 16
-/** Nobody answers for so long: it may be that all whom this node knows have been replaced meanwhile. Lower: joins anew in short cuts too. */
-const CUT_OFF_MS = 300_000
 /** For a ping on another member's behalf; who asks waits no longer. */
 const PROBE_PING_MS = 1_000
 
@@ -61,8 +59,6 @@ export class Members {
   /** Who said goodbye a moment ago, until when that is shown (monotonic clock). */
   readonly #leaving = new Map<string, number>()
   #tidyAtMs = 0
-  /** When another member was last within reach (monotonic clock). */
-  #metAtMs: number
   #running: Promise<void> | undefined
 
   constructor(init: MembersInit) {
@@ -75,7 +71,6 @@ export class Members {
     const reaches = (peer: string): boolean => this.#watching.reaches(peer)
     this.#init = init
     this.#outlook = outlook
-    this.#metAtMs = outlook.monotonicMs()
     this.#own = new OwnRecord({ facts: init.facts, seal: init.seal, now: () => clock.now() })
     this.#telling = new Telling({ own: this.#own, network, clock, random, size, failed })
     this.#comparing = new Comparing({ outlook, network, random, size, reaches })
@@ -122,14 +117,14 @@ export class Members {
     this.publishOwn()
   }
 
-  /** It may be that nobody knows this node: it has compared tables with nobody since it joined, or has been cut off for long. */
+  /** It may be that nobody knows this node: it has joined, and compared tables with nobody since. */
   get adrift(): boolean {
-    return this.#comparing.adrift || this.now().monotonicMs - this.#metAtMs > CUT_OFF_MS
+    return this.#comparing.adrift
   }
 
   /** The same as at the start, of a member that has let this node in once more. */
   async begin(onboarder: string): Promise<void> {
-    this.#metAtMs = this.now().monotonicMs
+    await this.#own.make()
     await this.#comparing.seed(onboarder)
     this.publishOwn()
   }
@@ -218,6 +213,17 @@ export class Members {
     return known && !isRevoked(this.#outlook.value, peerId)
   }
 
+  /** Who is not in the table, whatever its credential, and was never thrown out. */
+  isStranger(peerId: Uint8Array): boolean {
+    const { value } = this.#outlook
+    return !equals(peerId, this.#init.rules.self) && entryOf(value, peerId) === undefined && !this.isRevoked(peerId)
+  }
+
+  /** Out for good. */
+  isRevoked(peerId: Uint8Array): boolean {
+    return isRevoked(this.#outlook.value, peerId)
+  }
+
   /**
    * Who may gossip with this node. Only the monotonic clock counts here: a node whose wall clock was set wrong must still hear
    * the others, to learn that it is.
@@ -282,6 +288,7 @@ export class Members {
 
   /** This node has a new credential. */
   renewed(): void {
+    this.#attesting.anew()
     this.publishOwn()
   }
 
@@ -369,7 +376,7 @@ export class Members {
     const { lifetimeMs, lapsedServeMs, network } = this.#init
     this.#outlook.table.forgetEnded(now.wallMs, Math.max(lapsedServeMs, lifetimeMs))
     this.#attesting.tidy()
-    if (this.#outlook.active().some(({ peerId }) => this.#watching.reaches(peerText(peerId)))) this.#metAtMs = now.monotonicMs
+    if (this.#own.outdated) this.#telling.soon()
     for (const [peer, untilMs] of this.#leaving) if (untilMs <= now.monotonicMs) this.#leaving.delete(peer)
     for (const peer of this.#linked) {
       const entry = entryOf(this.#outlook.value, peerOfText(peer))

@@ -12,6 +12,7 @@ export class OwnRecord {
   #sequence = 0n
   #leaving = false
   #envelope: Uint8Array | undefined
+  #addresses: readonly string[] = []
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param init.now - Unix milliseconds, as others are to see this node's clock */
@@ -32,6 +33,11 @@ export class OwnRecord {
     return this.#leaving
   }
 
+  /** Whether this node is at other addresses than it says. */
+  get outdated(): boolean {
+    return `${this.#facts().addresses}` !== `${this.#addresses}`
+  }
+
   leave(): void {
     this.#leaving = true
   }
@@ -41,8 +47,10 @@ export class OwnRecord {
     const made = this.#last.then(async () => {
       this.#sequence += 1n
       const state = this.#leaving ? 'leaving' : 'active'
-      const envelope = await this.#seal({ ...this.#facts(), sequence: this.#sequence, state, sentAt: this.#now() })
+      const facts = this.#facts()
+      const envelope = await this.#seal({ ...facts, sequence: this.#sequence, state, sentAt: this.#now() })
       this.#envelope = envelope
+      this.#addresses = facts.addresses
       return envelope
     })
     this.#last = made.catch(() => {})

@@ -51,12 +51,17 @@ export interface JoinParts {
   log: Log
   signal: AbortSignal
   timeoutMs: number
-  /** It has joined before, and its register says all that it is to say. */
-  again?: boolean
+  /**
+   * It has joined before: its register says all that it is to say, and the genesis and policy are those that it found good then, whoever
+   * says otherwise now.
+   */
+  again?: { genesisHash: Uint8Array; policyHash: Uint8Array } | undefined
 }
 
 export interface JoinResult {
   membership: Membership
+  /** Those to start from: the given ones, and those that the cluster published. */
+  peers: readonly string[]
   /** How far the cluster identity is proven by the anchor; undefined: not at all. */
   proof: ProofLevel | undefined
   /** When the genesis became public (Unix milliseconds), by a witness; undefined: its own word counted. */
@@ -100,6 +105,8 @@ interface Candidate {
   notBeforeMs: number
 }
 
+const WITNESSED_BEFORE: Witnessed = { reading: undefined, kept: undefined, answers: false, mustProve: false }
+
 const untried = (address: string, offered: boolean): Candidate => ({ address, offered, tries: 0, final: false, notBeforeMs: 0 })
 
 /**
@@ -109,9 +116,9 @@ const untried = (address: string, offered: boolean): Candidate => ({ address, of
  */
 export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
   const { clock, log } = parts
-  const witnessed = await witness(parts)
+  const witnessed = parts.again === undefined ? await witness(parts) : WITNESSED_BEFORE
   const addresses = startingAddresses(parts, witnessed.reading)
-  if (parts.again !== true) await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
+  if (parts.again === undefined) await parts.attester.extend(tdEvents(parts.apps, parts.clusterId))
   const overall = clock.deadline(parts.timeoutMs, parts.signal)
   const candidates: Candidate[] = addresses.map((address) => untried(address, false))
   // It goes by the time of all tries: a dial that has begun may still end while another peer is asked.
@@ -128,7 +135,7 @@ export const joinCluster = async (parts: JoinParts): Promise<JoinResult> => {
       if (reached !== undefined) {
         lastAskedOffered = reached.target.offered
         const result = await attempt(reached, candidates, witnessed, parts, overall.signal)
-        if (result !== undefined) return result
+        if (result !== undefined) return { ...result, peers: addresses }
         continue
       }
       const open = candidates.filter(({ final }) => !final)
@@ -196,7 +203,7 @@ const attempt = async (
   witnessed: Witnessed,
   parts: JoinParts,
   signal: AbortSignal,
-): Promise<JoinResult | undefined> => {
+): Promise<Omit<JoinResult, 'peers'> | undefined> => {
   const { clock, log, keys, verifier } = parts
   const deadline = clock.deadline(ATTEMPT_TIMEOUT_MS, signal)
   const said = genesisWitness(witnessed, parts.anchor, deadline.signal)
@@ -205,8 +212,8 @@ const attempt = async (
     const joined = await parts.onboard.join<ClusterKeys, NodePolicy>(
       connection,
       {
-        anchoredGenesisHash: witnessed.reading?.genesisHash,
-        policyHash: parts.policy === undefined ? undefined : policyHash(parts.policy),
+        anchoredGenesisHash: parts.again?.genesisHash ?? witnessed.reading?.genesisHash,
+        policyHash: parts.again?.policyHash ?? (parts.policy === undefined ? undefined : policyHash(parts.policy)),
         attest: (binding, stop) => attest(parts.attester, binding, stop),
         adopt: (entries) => keys.adopt(entries),
         openPolicy: (canonical) => openNodePolicy(canonical, verifier),
@@ -253,7 +260,12 @@ const failed = (
   candidate.notBeforeMs = Math.max(candidate.notBeforeMs, clock.monotonicMs() + pauseMs)
 }
 
-const resolved = async (address: string, { resolve, clock }: JoinParts, signal: AbortSignal): Promise<string> => {
+/** The address to dial now for one that may be a name. */
+export const resolved = async (
+  address: string,
+  { resolve, clock }: Pick<JoinParts, 'resolve' | 'clock'>,
+  signal: AbortSignal,
+): Promise<string> => {
   using deadline = clock.deadline(RESOLVE_TIMEOUT_MS, signal)
   return await within(resolve(address), deadline.signal)
 }

@@ -33,12 +33,12 @@ import { controlKeys } from './control-keys.ts'
 import { clusterToJoin } from './entry.ts'
 import { NodeEvents } from './events.ts'
 import type { Entry, NodeInit } from './init.ts'
-import { joinCluster } from './join.ts'
+import { joinCluster, resolved } from './join.ts'
 import type { Membership } from './membership.ts'
 import type { NodeMetrics, Rendered } from './metrics/index.ts'
 import { metricsRoutes } from './metrics-route.ts'
 import { observedVerifier } from './observed.ts'
-import { openMembers } from './open-members.ts'
+import { openMembers, renewed } from './open-members.ts'
 import { MembersFirst } from './outsiders.ts'
 import { keyDeriver } from './parts.ts'
 import { publicAddresses } from './public-addresses.ts'
@@ -83,6 +83,8 @@ export class MeshNode {
   /** Who let this node in; none made the first member one. */
   #onboarder: string | undefined
   #joinThrough: RejoinParts['join'] | undefined
+  /** Where members should be, by the operator's word or by what the cluster published; text multiaddrs. */
+  #peers: readonly string[] = []
   #proof: ProofLevel | undefined
   /** When the genesis became public, by a witness. */
   #publicSince: number | undefined
@@ -289,7 +291,7 @@ export class MeshNode {
         keptProof: await rememberedProof(this.#init.dataDir),
         policy: entry.policy,
         onboard: this.#network!.services.onboard,
-        resolve: (address) => resolveAddress(address, { own: this.addresses(), random: this.#random }),
+        resolve: (address) => this.#resolve(address),
         attester,
         anchor: this.#anchor,
         keys: this.#init.keys ?? keyDeriver(this.#random),
@@ -302,13 +304,14 @@ export class MeshNode {
         log: this.#log,
         signal: this.#stopping.signal,
         timeoutMs,
-        again: this.#membership !== undefined,
+        again: this.#membership && { genesisHash: this.#membership.genesisHash, policyHash: this.#membership.policy.hash },
       })
-    const { membership, proof, publicSince, onboarder } = await this.#joinThrough(
+    const { membership, peers, proof, publicSince, onboarder } = await this.#joinThrough(
       entry.peers,
       entry.timeoutMs ?? STANDARD_JOIN_TIMEOUT_MS,
     )
     this.#membership = membership
+    this.#peers = peers
     this.#proof = proof
     this.#publicSince = publicSince
     this.#onboarder = onboarder.peerId.toString()
@@ -415,17 +418,40 @@ export class MeshNode {
   }
 
   #rejoinParts(members: Members, membership: Membership): RejoinParts | undefined {
-    if (this.#entry.kind !== 'join' || this.#joinThrough === undefined || this.#onboarder === undefined) return undefined
+    if (this.#joinThrough === undefined) return undefined
     return {
       members,
-      membership,
-      onboarder: this.#onboarder,
-      peers: this.#entry.peers,
+      renew: (standing) => {
+        membership.renew(standing)
+        renewed(members, { membership, log: this.#log, events: this.events })
+      },
+      peers: this.#peers,
       join: this.#joinThrough,
+      whoIs: (address) => this.#whoIs(address),
       clock: this.#clock,
       random: this.#random,
       log: this.#log,
       signal: this.#stopping.signal,
+    }
+  }
+
+  #resolve(address: string): Promise<string> {
+    return resolveAddress(address, { own: this.addresses(), random: this.#random })
+  }
+
+  /** Who answers there; undefined: nobody, or a member that says so itself. */
+  async #whoIs(address: string): Promise<Uint8Array | undefined> {
+    const network = this.#network!
+    const resolve = (name: string): Promise<string> => this.#resolve(name)
+    try {
+      const at = await resolved(address, { resolve, clock: this.#clock }, this.#stopping.signal)
+      if (this.members().some(({ state, addresses }) => state !== 'unreachable' && addresses.includes(at))) return undefined
+      const connection = await network.services.onboard.dial(multiaddr(at), this.#stopping.signal)
+      const peer = connection.remotePeer
+      if (this.#members?.isLinked(peer.toString()) !== true) network.release(connection)
+      return peer.toMultihash().bytes
+    } catch {
+      return undefined
     }
   }
 
@@ -437,7 +463,7 @@ export class MeshNode {
           peer: peerIdFromString(peerId),
           addresses: addresses.map((address) => multiaddr(address)),
         })),
-      bootstrap: this.#entry.kind === 'join' ? this.#entry.peers.map((address) => multiaddr(address)) : [],
+      bootstrap: this.#peers.map((address) => multiaddr(address)),
       clock: this.#clock,
       random: this.#random,
       log: this.#log,

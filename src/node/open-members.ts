@@ -82,7 +82,11 @@ export const openMembers = (parts: MembersParts): Members => {
   return members
 }
 
-const renewed = (members: Members, { membership, log, events }: MembersParts): void => {
+/** To be called when this node has another credential. */
+export const renewed = (
+  members: Members,
+  { membership, log, events }: Pick<MembersParts, 'membership' | 'log' | 'events'>,
+): void => {
   const { expiresAt } = membership.credential
   const { selfIssued } = membership
   log.info('member.renewed', { selfIssued, expiresAt })
@@ -168,7 +172,11 @@ const overNetwork = (parts: MembersParts, renewed: () => void): MembersNetwork =
     },
     selfIssue: async () => {
       try {
-        membership.renew(await selfIssue(membership.issuer, attester, signal))
+        const before = membership.credentialBytes
+        const standing = await selfIssue(membership.issuer, attester, signal)
+        // Another member has judged this node meanwhile: that counts for more.
+        if (membership.credentialBytes !== before) return true
+        membership.renew(standing)
       } catch (error) {
         if (!signal.aborted) log.error('member.renewal_failed', { reason: messageOf(error) })
         return false

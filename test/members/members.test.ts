@@ -49,6 +49,8 @@ class Bench {
   readonly events: MembersEvent[] = []
   heard = true
   sync: (peer: string) => SyncOutcome = () => 'exchanged'
+  syncLater: ((peer: string) => Promise<SyncOutcome>) | undefined
+  addresses = ['/ip4/192.0.2.1/tcp/4001']
   ping: (peer: string) => 'answered' | 'refused' | 'silent' = () => 'answered'
   challenge: (peer: string) => ChallengeOutcome | undefined = () => ({ outcome: 'no_answer', error: new Error('gone') })
   judged = 0
@@ -70,7 +72,7 @@ class Bench {
       probe: async () => false,
       sync: async (peer, { seed }) => {
         this.calls.push(`${seed ? 'seed' : 'sync'} ${peer}`)
-        return this.sync(peer)
+        return this.syncLater?.(peer) ?? this.sync(peer)
       },
       challenge: async (peer) => {
         this.calls.push(`challenge ${peer}`)
@@ -89,7 +91,7 @@ class Bench {
       facts: () => ({
         clusterId,
         peerId: us.id,
-        addresses: ['/ip4/192.0.2.1/tcp/4001'],
+        addresses: this.addresses,
         public: false,
         epoch: 0,
         credential: credentialOf(us, others[0]!),
@@ -174,31 +176,82 @@ describe('the members of a node', () => {
     assert.equal(bench.count('sync'), 1)
   })
 
-  it('may be known to nobody: until tables are compared, and when nobody has answered for five minutes', async () => {
+  it('may be known to nobody until tables have been compared with somebody', async () => {
     const bench = new Bench()
     const [a, b] = others as [Peer, Peer]
-    bench.admit(a, b)
+    bench.admit(a)
     bench.sync = () => 'failed'
     await bench.members.start({ onboarder: textOf(a) })
     assert.ok(bench.members.adrift)
-    bench.sync = () => 'exchanged'
-    await bench.pass(5_000)
-    assert.ok(!bench.members.adrift)
-    await bench.pass(400_000)
-    assert.ok(!bench.members.adrift)
-    bench.sync = () => 'failed'
-    bench.ping = (peer) => (peer === textOf(a) ? 'answered' : 'silent')
-    await bench.pass(400_000)
-    assert.ok(!bench.members.adrift)
-    bench.ping = () => 'silent'
-    await bench.pass(290_000)
-    assert.ok(!bench.members.adrift)
     await bench.pass(60_000)
     assert.ok(bench.members.adrift)
-    bench.admit(others[2]!)
-    bench.sync = () => 'exchanged'
-    await bench.members.begin(textOf(others[2]!))
+    bench.admit(b)
+    bench.sync = (peer) => (peer === textOf(b) ? 'exchanged' : 'failed')
+    await bench.members.begin(textOf(b))
     assert.ok(!bench.members.adrift)
+  })
+
+  it('take nothing over from an onboarder any more whose lease has ended: it is not as it was when it was judged', async () => {
+    const bench = new Bench()
+    const [a] = others as [Peer]
+    bench.admit(a)
+    bench.sync = () => 'failed'
+    await bench.members.start({ onboarder: textOf(a) })
+    await bench.pass(LIFETIME_MS + 60_000)
+    bench.calls.length = 0
+    await bench.pass(300_000)
+    assert.equal(bench.count('seed'), 0)
+    assert.ok(bench.members.adrift)
+  })
+
+  it('wait for an exchange with the onboarder that is under way, and show it the newest credential', async () => {
+    const bench = new Bench()
+    const [a] = others as [Peer]
+    bench.admit(a)
+    const first = Promise.withResolvers<SyncOutcome>()
+    const shown: bigint[] = []
+    const outcomes = [first.promise, Promise.resolve('exchanged' as const)]
+    bench.syncLater = async () => {
+      shown.push((await openRecord(bench.members.role().ownRecord())).record.sequence)
+      return outcomes.shift() ?? 'failed'
+    }
+    void bench.members.start({ onboarder: textOf(a) })
+    await bench.pass(TICK_MS)
+    const begun = bench.members.begin(textOf(a))
+    await bench.pass(TICK_MS)
+    assert.equal(shown.length, 1)
+    first.resolve('failed')
+    await begun
+    assert.ok(!bench.members.adrift)
+    assert.ok(shown[1]! > shown[0]!)
+  })
+
+  it('know strangers from members, from themselves and from who is out', async () => {
+    const bench = new Bench()
+    const [a, b] = others as [Peer, Peer]
+    bench.admit(a)
+    await bench.members.start()
+    assert.deepEqual(
+      [us, a, b].map(({ id }) => bench.members.isStranger(id)),
+      [false, false, true],
+    )
+    const { table } = revoke(bench.table.value, { peerId: b.id }, Uint8Array.of(1), bench.members.now())
+    bench.table.keep({ table, effects: [] })
+    assert.ok(bench.members.isRevoked(b.id) && !bench.members.isStranger(b.id))
+  })
+
+  it('publish when their addresses change', async () => {
+    const bench = new Bench()
+    await bench.members.start()
+    await bench.pass(8_000)
+    bench.said.length = 0
+    bench.addresses = ['/ip4/192.0.2.77/tcp/4001']
+    await bench.pass(2_500)
+    const [record] = bench.said.flatMap((message) => (message.kind === 'record' ? [message.envelope] : []))
+    assert.deepEqual((await openRecord(record!)).record.addresses, ['/ip4/192.0.2.77/tcp/4001'])
+    const said = bench.said.length
+    await bench.pass(2_500)
+    assert.equal(bench.said.length, said)
   })
 
   it('publish again, with a greater sequence, when somebody is there to hear what nobody heard', async () => {

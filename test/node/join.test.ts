@@ -277,6 +277,37 @@ describe('a joiner', () => {
     )
   })
 
+  it('that joins once more believes the genesis and policy that it knows, asks nobody of them, and extends nothing', async () => {
+    const again = { genesisHash: new Uint8Array(32).fill(1), policyHash: new Uint8Array(32).fill(2) }
+    const roles: unknown[] = []
+    const onboard = {
+      dial: async () => ({ status: 'open', remotePeer: 'peer', abort: () => {} }),
+      join: async (_: unknown, role: { anchoredGenesisHash: Uint8Array; policyHash: Uint8Array }) => {
+        roles.push({ genesisHash: role.anchoredGenesisHash, policyHash: role.policyHash })
+        throw new SelfRefusedError('quote_invalid', [])
+      },
+    } as unknown as Onboard
+    const never = async () => assert.fail('asked')
+    const anchor = { ...noAnchor, read: never, verify: never } as unknown as JoinParts['anchor']
+    const attester = { extend: never } as unknown as JoinParts['attester']
+    const { joined } = joiner(
+      [good],
+      () => busy(),
+      0.5,
+      60_000,
+      () => 0,
+      {
+        again,
+        onboard,
+        anchor,
+        attester,
+        keptProof: Uint8Array.of(1),
+      },
+    )
+    await assert.rejects(joined, { code: 'policy_refuses_self' })
+    assert.deepEqual(roles, [again])
+  })
+
   it('dials nothing that a peer offers but addresses with a port', async () => {
     const dialable = ['/ip6/2001:db8::1/tcp/1', '/dns4/mesh.example/tcp/1']
     const { dialed, joined } = joiner([bad], (address) => {

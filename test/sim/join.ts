@@ -33,10 +33,10 @@ export const joinAny = async (joiner: SimNode, members: () => readonly SimNode[]
   const { standing, onboarder, credential } = grant
   await joiner.join(standing, { ...decodeCredential(credential).body, text: onboarder.text })
   joiner.run()
-  const round = (): Promise<void> => rejoinOnce(joiner, members, onboarder.text)
+  const round = (): Promise<void> => rejoinOnce(joiner, members)
   await round()
   joiner.serves = true
-  // A node does so also when it has been cut off for long: here those have to be mended without.
+  // A node also looks whether strangers are where members should be: here all has to be mended without.
   while (joiner.members!.adrift) {
     await joiner.clock.sleep(REJOIN_MS * (0.5 + joiner.random.uniform()))
     await round()
@@ -44,11 +44,13 @@ export const joinAny = async (joiner: SimNode, members: () => readonly SimNode[]
 }
 
 /** With the node's own code. */
-const rejoinOnce = (joiner: SimNode, members: () => readonly SimNode[], onboarder: string): Promise<void> =>
+const rejoinOnce = (joiner: SimNode, members: () => readonly SimNode[]): Promise<void> =>
   rejoin({
     members: joiner.members!,
-    membership: joiner.membership!,
-    onboarder,
+    renew: (standing) => {
+      joiner.membership!.renew(standing)
+      joiner.members!.renewed()
+    },
     peers: members().map(({ address }) => address),
     join: async (addresses) => {
       const there = members().filter(({ address }) => addresses.includes(address))
@@ -61,6 +63,7 @@ const rejoinOnce = (joiner: SimNode, members: () => readonly SimNode[], onboarde
         onboarder: { peerId: peer.peerId, address, credential },
       } as unknown as JoinResult
     },
+    whoIs: async () => undefined,
     clock: joiner.clock,
     random: joiner.random,
     log: silentLog,
