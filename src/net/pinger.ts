@@ -51,7 +51,7 @@ export class Pinger {
 
   async #ping(peer: PeerId): Promise<Pinged> {
     using deadline = this.#clock.deadline(PATIENCE_MS)
-    for (let dialed = false; ; ) {
+    for (let [dialed, broken] = [false, false]; ; ) {
       const connections = this.#libp2p.getConnections(peer)
       try {
         await this.#service.ping(peer, { signal: deadline.signal })
@@ -61,9 +61,12 @@ export class Pinger {
           for (const connection of connections) connection.abort(new Error('a ping was not answered'))
           return 'silent'
         }
-        // Where the connection that there was broke, a new one tells more.
+        // Where the connection that there was broke, a new one tells more. One that is closing may stay for long.
         if (connections.some(({ status }) => status === 'open')) return 'silent'
-        if (connections.length > 0) continue
+        if (connections.length > 0 && !broken) {
+          broken = true
+          continue
+        }
         if (isRefusal(error)) return 'refused'
         if (dialed) return 'silent'
         dialed = true

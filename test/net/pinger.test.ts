@@ -3,11 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { systemClock } from '../../src/base/index.ts'
 import type { Network } from '../../src/net/index.ts'
-import { isRefusal } from '../../src/net/pinger.ts'
+import { isRefusal, Pinger } from '../../src/net/pinger.ts'
 import { FakeClock } from '../protocols/support.ts'
 import { startNetwork } from './support.ts'
 
@@ -68,6 +69,20 @@ describe('a ping', function () {
     const [one, gone, heir] = [await start(), await start(), await start()]
     await knows(one, gone.peerId, addressOf(heir))
     assert.equal(await one.ping(gone.peerId, LONG_MS), 'refused')
+  })
+
+  it('is tried but a few times while a connection is closing, which may take for ever', async () => {
+    let pings = 0
+    const closing = { status: 'closing', abort: () => {} }
+    const libp2p = { getConnections: () => [closing] as unknown as Connection[] }
+    const ping = async (): Promise<number> => {
+      // What loops without end leaves no time for the test's own limit.
+      if (++pings === 100) await new Promise(() => {})
+      throw new Error('the node is stopping')
+    }
+    const peer = peerIdFromString('12D3KooWCNjScxpPRWtxvVMZr13JaK6XWVapxmZdoNSQPgmvRgoP')
+    assert.equal(await new Pinger(libp2p, { ping }, systemClock).ping(peer, LONG_MS), 'silent')
+    assert.ok(pings <= 3, `${pings} pings`)
   })
 
   it('is silent about who has no address, or only one that takes connections and says nothing', async () => {
