@@ -16,6 +16,7 @@ interface Fetched {
   member: string
   alone: boolean
   fingerprint: string
+  status?: { reachable: boolean; state?: string }
 }
 
 describe('containers', function () {
@@ -168,6 +169,10 @@ describe('containers', function () {
       fingerprint = served[0]!.fingerprint
       assert.match(fingerprint, /^[0-9a-f]{32}$/)
       assert.deepEqual(new Set(served.map((each) => each.fingerprint)), new Set([fingerprint]))
+      assert.deepEqual(
+        served.map((each) => [each.status?.reachable, each.status?.state]),
+        served.map(() => [true, 'member']),
+      )
       const members = [...(await running('founder')), ...(await running('member'))]
       assert.deepEqual(served.map(({ member }) => member).sort(), members.map(hostName).sort())
       const states = await Promise.all(members.map(status))

@@ -92,6 +92,10 @@ describe('the status page in a browser', function () {
       await page.waitForSelector('#rows tr:nth-child(7)')
       assert.match(await page.textContent('#lede').then(String), /This node and 6 other members hold one secret together/)
       assert.equal(await page.textContent('#state'), 'member')
+      const { quote } = viewOf(members)
+      assert.equal(await page.textContent('#quote').then(String), Object.entries(quote).flat().join(''))
+      assert.match(await page.textContent('#node').then(String), /Quotes byIntel TDX.*Public since/)
+      assert.match(await page.textContent('body').then(String), /pubnet/)
 
       const dead = some(7, (index) => (index === 3 ? { state: 'unreachable' } : {}))
       show(viewOf(dead, busyHour(dead)))
