@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { program } from '../src/cli/main.ts'
@@ -68,8 +68,15 @@ describe('the documents', function () {
     for (const block of shellBlocks) {
       const [kind, what] = (block.marker ?? '').split(': ', 2)
       if (kind === 'run') assert.ok([undefined, ...Object.keys(PLACES)].includes(what), `${where(block)}: ${block.marker}`)
-      else if (kind === 'run-by') assert.ok(statSync(what!).isFile(), `${where(block)}: ${what}`)
-      else if (kind === 'needs') for (const need of what!.split(', ')) assert.ok(NEEDS.includes(need), `${where(block)}: ${need}`)
+      else if (kind === 'run-by') {
+        const named = readFileSync(what!, 'utf8')
+        for (const [command, ...words] of invocations(block.text)) {
+          for (const word of [command!, ...words.filter((each) => each.startsWith('--'))]) {
+            assert.ok(named.includes(word), `${where(block)}: nothing in ${what} has to do with ${word}`)
+          }
+        }
+      } else if (kind === 'needs')
+        for (const need of what!.split(', ')) assert.ok(NEEDS.includes(need), `${where(block)}: ${need}`)
       else assert.fail(`${where(block)}: nobody tries these commands; mark them (test/docs.test.ts says how)`)
     }
   })

@@ -106,7 +106,8 @@ describe('containers', function () {
       assert.deepEqual(two, one)
     })
 
-    it('of production cannot be talked into a rehearsal', async () => {
+    it('of production tells how it is used, and cannot be talked into a rehearsal', async () => {
+      assert.match(await engine.out('run', '--rm', 'production', '--help'), /^Usage: dstack-mesh/)
       const emulated = await engine.docker(
         'run',
         '--rm',
