@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MemberStatus } from '../../src/index.ts'
-import { Bench, getKey, type Program, within } from './support.ts'
+import { Bench, BIN, getKey, type Program, within } from './support.ts'
 
 const LIMIT_MS = 40_000
 
@@ -20,6 +20,22 @@ const lineOf = (program: Program, what: string, holds: (members: MemberStatus[])
           resolve(members)
           return
         }
+      }
+      program.child.stdout!.on('data', look)
+      look()
+    }),
+  )
+/** Resolves with the first text on a terminal, from one clearing of it to the next, for which `holds`. */
+const frameOf = (program: Program, what: string, holds: (frame: string) => boolean): Promise<string> =>
+  within(
+    LIMIT_MS,
+    what,
+    new Promise((resolve) => {
+      const look = (): void => {
+        const frame = program.stdout.split('\x1b[H\x1b[2J').slice(1).find(holds)
+        if (frame === undefined) return
+        program.child.stdout!.off('data', look)
+        resolve(frame)
       }
       program.child.stdout!.on('data', look)
       look()
@@ -72,6 +88,27 @@ describe('the members as the command line shows them', function () {
     assert.deepEqual(await atA.end(), { code: 0, signal: null })
     assert.equal(atA.stderr, '')
     assert.equal(a.program.stderr.includes('alarm.on'), false)
+  })
+
+  it('are drawn anew on a terminal as time passes and when one dies, and as many as it has room for', async () => {
+    const { c } = await three()
+    const onTerminal = (rows: number): Program => {
+      const command = `${process.execPath} ${BIN} members --watch --data-dir ${bench.dataDir('a')}`
+      return bench.run('script', ['-qfec', `stty rows ${rows} cols 220; exec ${command}`, '/dev/null'])
+    }
+    const [large, small] = [onTerminal(40), onTerminal(8)]
+    const whole = await frameOf(large, 'all three', (frame) => frame.includes('3 of 3 members answer'))
+    assert.match(whole, /peer id +state +tcb +credential +judged by +address/)
+    assert.match(whole, new RegExp(`${c.status.peerId} +active +UpToDate +\\d+m \\d+s`))
+    assert.match(whole, /Ctrl-C ends\./)
+    await frameOf(large, 'another time left', (frame) => frame.includes('3 of 3') && frame !== whole)
+    await frameOf(small, 'one and how many more', (frame) => frame.includes('… and 2 more'))
+    c.program.child.kill('SIGKILL')
+    await frameOf(large, 'the death', (frame) => new RegExp(`${c.status.peerId} +unreachable`).test(frame))
+    for (const each of [large, small]) {
+      each.child.kill('SIGTERM')
+      await each.end()
+    }
   })
 
   it('one that leaves is seen leaving, is gone from every table, ends, and forgets only when it is told to', async () => {
