@@ -71,6 +71,14 @@ export class Comparing {
     await this.#seedNow()
   }
 
+  /** The first exchange once more, if it has not succeeded, or what is under way of it. */
+  async seedAgain(): Promise<void> {
+    if (this.#seed === undefined) return
+    const underWay = this.#open.get(this.#seed.peer)
+    if (underWay !== undefined) await underWay
+    else await this.#seedNow()
+  }
+
   async with(peer: string, { seed } = { seed: false }): Promise<SyncOutcome> {
     if (this.#open.has(peer) || this.#open.size >= SYNCS_MAX) return 'failed'
     const exchange = this.#exchange(peer, seed)

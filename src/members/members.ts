@@ -122,6 +122,11 @@ export class Members {
     return this.#comparing.adrift
   }
 
+  /** Another try to compare tables with the onboarder. */
+  beginAgain(): Promise<void> {
+    return this.#comparing.seedAgain()
+  }
+
   /** The same as at the start, of a member that has let this node in once more. */
   async begin(onboarder: string): Promise<void> {
     await this.#own.make()

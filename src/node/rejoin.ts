@@ -11,7 +11,7 @@ import type { Standing } from './membership.ts'
 
 // Implementation constants: tuning.
 
-/** The onboarder may only be busy, or the line broken for a moment: {@link Members} tries again meanwhile. Jittered by half. */
+/** The onboarder may only be busy, or the line broken for a moment. Jittered by half. */
 const SECOND_LOOK_MS = 1_000
 /** All tries of the first round. Higher: slow peers are waited for; longer until a node that is the last serves joiners. */
 const FIRST_ROUND_MS = 30_000
@@ -42,7 +42,10 @@ export interface RejoinParts {
 /** A joiner's first round. Resolves when tables have been compared with somebody, no peer lets this node in, or time is up. */
 export const rejoin = async (parts: RejoinParts): Promise<void> => {
   const { members, clock, random, signal } = parts
-  if (members.adrift) await clock.sleep(SECOND_LOOK_MS * (0.5 + random.uniform()), signal)
+  if (members.adrift) {
+    await clock.sleep(SECOND_LOOK_MS * (0.5 + random.uniform()), signal)
+    await members.beginAgain()
+  }
   await round(parts, FIRST_ROUND_MS)
 }
 

@@ -217,11 +217,15 @@ describe('the members of a node', () => {
     }
     void bench.members.start({ onboarder: textOf(a) })
     await bench.pass(TICK_MS)
-    const begun = bench.members.begin(textOf(a))
+    let over = 0
+    const after = () => void over++
+    void bench.members.beginAgain().then(after)
+    const begun = bench.members.begin(textOf(a)).then(after)
     await bench.pass(TICK_MS)
-    assert.equal(shown.length, 1)
+    assert.deepEqual([shown.length, over], [1, 0])
     first.resolve('failed')
     await begun
+    assert.equal(over, 2)
     assert.ok(!bench.members.adrift)
     assert.ok(shown[1]! > shown[0]!)
   })

@@ -31,6 +31,7 @@ describe('a joiner whose onboarder has gone', () => {
         did.push(`compares with ${index}`)
         if (tells.includes(index)) members.adrift = false
       },
+      beginAgain: async () => void did.push('looks again'),
       isRevoked: (_: Uint8Array) => false,
       isStranger: (peer: Uint8Array) => strangers.has(Buffer.from(peer).toString()),
     }
@@ -91,7 +92,7 @@ describe('a joiner whose onboarder has gone', () => {
   it('joins once more through another peer, which knows the rest', async () => {
     const { parts, did } = node([1], [1])
     await rejoin(parts)
-    assert.deepEqual(did, ['sleeps 1', 'asks 0,1,2', ...again, 'admits 1', 'compares with 1'])
+    assert.deepEqual(did, ['sleeps 1', 'looks again', 'asks 0,1,2', ...again, 'admits 1', 'compares with 1'])
   })
 
   it('and through the next one, when that one goes as well', async () => {
@@ -99,6 +100,7 @@ describe('a joiner whose onboarder has gone', () => {
     await rejoin(parts)
     assert.deepEqual(did, [
       'sleeps 1',
+      'looks again',
       ...['asks 0,1,2', ...again, 'admits 0', 'compares with 0'],
       ...['asks 1,2', ...again, 'admits 2', 'compares with 2'],
     ])
@@ -116,10 +118,10 @@ describe('a joiner whose onboarder has gone', () => {
   })
 
   it('does not join again when its onboarder was only busy', async () => {
-    const { parts, did, members, onSleep } = node([0], [0])
-    onSleep(() => {
+    const { parts, did, members } = node([0], [0])
+    members.beginAgain = async () => {
       members.adrift = false
-    })
+    }
     await rejoin(parts)
     assert.deepEqual(did, ['sleeps 1'])
   })
@@ -129,13 +131,13 @@ describe('a joiner whose onboarder has gone', () => {
     members.isRevoked = () => true
     Object.assign(parts, { peers: ['0'] })
     await rejoin(parts)
-    assert.deepEqual(did, ['sleeps 1', 'asks 0', 'wipes'])
+    assert.deepEqual(did, ['sleeps 1', 'looks again', 'asks 0', 'wipes'])
   })
 
   it('goes on alone when nobody is there, and tries again, less and less often, until somebody knows it', async () => {
     const { parts, did, aborting, members, onSleep } = node([], [])
     await rejoin(parts)
-    assert.deepEqual(did.splice(0), ['sleeps 1', 'asks 0,1,2'])
+    assert.deepEqual(did.splice(0), ['sleeps 1', 'looks again', 'asks 0,1,2'])
     const pauses: number[] = []
     onSleep((seconds) => {
       pauses.push(seconds)
